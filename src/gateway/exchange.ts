@@ -1,0 +1,49 @@
+// The one interface between transport and gateway: a request as it came in, and the way its answer goes out.
+// Each protocol's responder implements it; the gateway knows neither protocol nor socket.
+import type { HeaderList } from './contract.ts';
+
+/** The request body as the transport receives it. One reader; chunks are handed over, not copied. */
+export interface BodyReader {
+  /** Bytes the peer declared (CONTENT_LENGTH); -1 when only the end of the stream tells. */
+  readonly declared: number;
+  /** Bytes received so far. */
+  readonly received: number;
+  /** True once the peer has sent all of it, read or not. */
+  readonly complete: boolean;
+  /**
+   * The next chunk, or null at the end; a promise only where bytes have yet to arrive.
+   * @throws {GatewayError} ERR_BODY_TRUNCATED, ERR_BODY_TIMEOUT, ERR_BODY_TOO_LARGE, ERR_BODY_AFTER_HEADERS
+   */
+  read(): Uint8Array | null | Promise<Uint8Array | null>;
+}
+
+/** Why an exchange ends before its response did. */
+export type AbortReason = 'client_gone' | 'request_timeout' | 'send_timeout' | 'app_error' | 'shutdown';
+
+export interface Exchange {
+  /** fastcgi, uwsgi, scgi or http. */
+  readonly protocol: string;
+  /** The environ source: name, value, name, value ... as latin-1 text, in the order received. */
+  readonly params: readonly string[];
+  readonly body: BodyReader;
+  /** True where the peer stops sending the body once it has seen a response header (nginx: ngx_http_upstream.c). */
+  readonly halfDuplex: boolean;
+  /** When the first byte of the request was seen, by performance.now(). */
+  readonly startedAt: number;
+  /** True once nothing more can reach the client. */
+  readonly closed: boolean;
+
+  /** Called once when the client leaves before the response has ended. Set by the gateway. */
+  onClose: ((reason: AbortReason) => void) | null;
+
+  /** Sets status ("200 OK") and headers. They travel with the first write() or with end(). */
+  respond(status: string, headers: HeaderList): void;
+  /** Sends one chunk (an empty one only flushes the headers). False: above the high-water mark, await drained(). */
+  write(chunk: Uint8Array): boolean;
+  /** Sends the last chunks and ends the response: one socket write where headers were not sent yet. */
+  end(chunks: readonly Uint8Array[]): void;
+  /** Resolves below the low-water mark, and when the exchange closes. */
+  drained(): Promise<void>;
+  /** Ends the exchange so that an HTTP client cannot take what it has for a complete response. */
+  abort(reason: AbortReason): void;
+}
