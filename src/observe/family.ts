@@ -1,0 +1,59 @@
+// A metric family whose values stand in somebody's slots: what a prom-client registry is given instead of a Counter,
+// Gauge or Histogram of its own. May not know what is measured.
+//
+// prom-client 15 can be told to increment and to observe, but a Histogram cannot be set, and a Counter only by reset
+// and inc(), each with a label hash. All a Registry asks of a metric is `name` and `get()` (both part of the public
+// API of all four metric classes; lib/registry.js: registerMetric, getMetricsAsString, getMetricsAsJSON), so a
+// family is an object with these. It costs nothing between two scrapes and leaves escaping and layout to prom-client.
+import type { Metric, Registry } from 'prom-client';
+
+export type Labels = Readonly<Record<string, string | number>>;
+
+export interface Sample {
+  /** Set where the sample's name is not the family's: NAME_bucket, NAME_sum, NAME_count. */
+  readonly metricName?: string;
+  readonly labels: Labels;
+  readonly value: number;
+}
+
+export type FamilyType = 'counter' | 'gauge' | 'histogram';
+
+interface Snapshot {
+  readonly name: string;
+  readonly help: string;
+  readonly type: FamilyType;
+  readonly aggregator: 'sum';
+  readonly values: readonly Sample[];
+}
+
+export class Family {
+  readonly name: string;
+  readonly help: string;
+  readonly type: FamilyType;
+  readonly aggregator = 'sum' as const;
+  readonly #values: () => Iterable<Sample>;
+
+  /** `values` is called at each scrape and gives the samples of that moment. */
+  constructor(type: FamilyType, name: string, help: string, values: () => Iterable<Sample>) {
+    this.type = type;
+    this.name = name;
+    this.help = help;
+    this.#values = values;
+  }
+
+  get(): Promise<Snapshot> {
+    const { name, help, type, aggregator } = this;
+    return Promise.resolve({ name, help, type, aggregator, values: [...this.#values()] });
+  }
+
+  /** Registry.resetMetrics() calls it. The slots stay: a counter never goes backwards. */
+  reset(): void {}
+}
+
+/** Registers anything with `name` and `get()`: the one place that knows prom-client's typings ask for more than it uses. */
+export function registerFamily(
+  registry: Pick<Registry, 'registerMetric'>,
+  family: { readonly name: string; get(): Promise<unknown> },
+): void {
+  registry.registerMetric(family as unknown as Metric);
+}
