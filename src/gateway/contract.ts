@@ -1,6 +1,8 @@
 // The gateway contract in TypeScript: PEP 3333's names, in shapes that fit an event loop.
 // Types only; what enforces them stands in response.ts, input.ts and lint.ts.
 
+import type { FileHandle } from 'node:fs/promises';
+
 /** A value, or a promise of it. */
 export type MaybePromise<T> = T | PromiseLike<T>;
 
@@ -54,7 +56,7 @@ export interface ErrorStream {
   flush(): void;
 }
 
-/** What `wsgi.file_wrapper` takes: anything with `read()`. With `fd` the file is read straight from its descriptor. */
+/** What `wsgi.file_wrapper` takes: anything with `read(size)`, or a FileHandle of node:fs/promises. */
 export interface FileLike {
   /** Up to `size` bytes; an empty result is the end. */
   read(size?: number): MaybePromise<Uint8Array>;
@@ -80,7 +82,7 @@ export interface Environ {
   'wsgi.multiprocess': boolean;
   'wsgi.run_once': boolean;
   'wsgi.input_terminated': boolean;
-  'wsgi.file_wrapper': (file: FileLike, blockSize?: number) => Body;
+  'wsgi.file_wrapper': (file: FileLike | FileHandle, blockSize?: number) => Body;
   /** Aborted when the client left, the request timed out, or the server gave up on it. */
   'viaduct.signal': AbortSignal;
   /** The name of the mount that answers. */

@@ -4,6 +4,8 @@ import type { HeaderList } from './contract.ts';
 
 /** The request body as the transport receives it. One reader; chunks are handed over, not copied. */
 export interface BodyReader {
+  /** Called once when `complete` turns true. Set by the gateway. */
+  onComplete: (() => void) | null;
   /** Bytes the peer declared (CONTENT_LENGTH); -1 when only the end of the stream tells. */
   readonly declared: number;
   /** Bytes received so far. */
@@ -20,6 +22,12 @@ export interface BodyReader {
 /** Why an exchange ends before its response did. */
 export type AbortReason = 'client_gone' | 'request_timeout' | 'send_timeout' | 'app_error' | 'shutdown';
 
+export interface ExchangeLimits {
+  readonly bodySize: number;
+  readonly bodyTimeout: number;
+  readonly sendTimeout: number;
+}
+
 export interface Exchange {
   /** fastcgi, uwsgi, scgi or http. */
   readonly protocol: string;
@@ -32,6 +40,9 @@ export interface Exchange {
   readonly startedAt: number;
   /** True once nothing more can reach the client. */
   readonly closed: boolean;
+
+  /** The mount's own limits, once the mount is known: bytes (0 = no limit) and milliseconds (0 = none). */
+  configure(limits: ExchangeLimits): void;
 
   /** Called once when the client leaves before the response has ended. Set by the gateway. */
   onClose: ((reason: AbortReason) => void) | null;

@@ -1,0 +1,252 @@
+// One request from its environ to its last byte: it waits for a place, is answered, and ends exactly once whatever happens.
+import type { AbortPhase, MountMetrics, ShedReason } from '../observe/mount-metrics.ts';
+import type { Waiting } from './admission.ts';
+import { Delivery, type DeliveryOwner } from './delivery.ts';
+import { RequestEnviron } from './environ.ts';
+import { errorPage } from './error-page.ts';
+import { ErrorLines, type LineSink } from './error-stream.ts';
+import { GatewayError } from './errors.ts';
+import type { GatewayEvents, RequestRecord } from './events.ts';
+import type { AbortReason, Exchange } from './exchange.ts';
+import { Input } from './input.ts';
+import type { Mount } from './mount.ts';
+import { Response } from './response.ts';
+
+/** nginx's code for a client that left before there was an answer. */
+const CLIENT_CLOSED_REQUEST = 499;
+
+/** What a call needs of the gateway that made it. */
+export interface CallOwner {
+  readonly events: GatewayEvents;
+  /** Counts requests that no mount answers. */
+  readonly noMount: MountMetrics;
+  /** The call has ended, and the application is done with it. */
+  left(call: Call): void;
+}
+
+export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner {
+  readonly exchange: Exchange;
+  readonly environ: RequestEnviron;
+  readonly #owner: CallOwner;
+  readonly #controller = new AbortController();
+  readonly #input: Input;
+  readonly #errors: ErrorLines;
+
+  #mount: Mount | null = null;
+  #response: Response | null = null;
+  #delivery: Delivery | null = null;
+  #waits = false;
+  #holdsPlace = false;
+  #deadline = Infinity;
+  #over = false;
+
+  status = 0;
+  duration = 0;
+  queuedAt = 0;
+  queued = 0;
+  aborted: AbortPhase | null = null;
+
+  constructor(exchange: Exchange, owner: CallOwner) {
+    this.exchange = exchange;
+    this.#owner = owner;
+    this.#input = new Input(exchange.body);
+    this.#errors = new ErrorLines(this);
+    this.environ = new RequestEnviron(this.#input, this.#errors, this.#controller);
+    exchange.onClose = (reason) => this.#closed(reason);
+  }
+
+  get mountName(): string {
+    return this.#mount?.name ?? '';
+  }
+
+  get protocol(): string {
+    return this.exchange.protocol;
+  }
+
+  get bytesIn(): number {
+    return this.exchange.body.received;
+  }
+
+  get bytesOut(): number {
+    return this.#response?.sent ?? 0;
+  }
+
+  /** Answers at once where there is a place, later or with 503 where there is none. */
+  begin(mount: Mount): void {
+    const { declared } = this.exchange.body;
+    const { bodySize } = mount.limits;
+    this.#mount = mount;
+    this.exchange.configure(mount.limits);
+    if (bodySize > 0 && declared > bodySize) {
+      this.refuse(413, `Content-Length is ${declared}, limits.body_size is ${bodySize}`);
+    } else if (mount.admission.enter()) {
+      this.#run(mount);
+    } else {
+      this.queuedAt = performance.now();
+      this.#waits = true;
+      mount.metrics.queued();
+      if (!mount.admission.wait(this)) this.#shed('queue_full', 'the queue is full');
+    }
+  }
+
+  /** Answers with an error page instead of an application. */
+  refuse(status: number, why: string, retryAfter?: number): void {
+    this.#metrics.requestStarted();
+    this.#owner.events.warned(this, `Refused request with ${status}: ${why}`);
+    this.#sendError(status, retryAfter);
+    this.#end();
+  }
+
+  /** A place came free. */
+  admit(): void {
+    const mount = this.#mount;
+    if (mount === null) return;
+    if (this.#over) {
+      mount.admission.leave();
+      return;
+    }
+    this.#dequeue();
+    this.#run(mount);
+  }
+
+  /** It waited too long for a place. */
+  giveUp(): void {
+    this.#shed('queue_timeout', 'it waited longer than timeouts.queue');
+  }
+
+  /** Ends a request that has run for too long at `now` (performance.now()). */
+  checkDeadline(now: number): void {
+    if (now < this.#deadline || this.#over) return;
+    const limit = this.#mount?.requestTimeout ?? 0;
+    const error = new GatewayError(
+      'ERR_GATEWAY_TIMEOUT',
+      `The request took longer than timeouts.request, ${limit} ms`,
+    );
+    this.#cutOff(error, 'request_timeout');
+  }
+
+  /** The server stops and cannot wait for it any longer. */
+  shutdown(): void {
+    if (this.#over) return;
+    this.#cutOff(
+      new GatewayError('ERR_GATEWAY_SHUTDOWN', 'The server stopped before the response ended'),
+      'shutdown',
+    );
+  }
+
+  appLine(line: string): void {
+    this.#owner.events.appLine(this, line);
+  }
+
+  delivered(): void {
+    this.#end();
+  }
+
+  failed(error: unknown): void {
+    if (this.#over) return;
+    const response = this.#response;
+    this.#owner.events.failed(this, error);
+    this.#controller.abort(error);
+    if (response === null || !response.headersSent)
+      this.#sendError(error instanceof GatewayError ? error.status : 500);
+    // The client has all it was promised; what failed came after that.
+    else if (response.isFull) response.finish();
+    else this.#abort('app_error');
+    this.#end();
+  }
+
+  closeFailed(error: unknown): void {
+    this.#owner.events.failed(this, error);
+  }
+
+  /** The place is given back once the application is done, not when the client is. */
+  left(): void {
+    if (this.#holdsPlace) this.#mount?.admission.leave();
+    this.#owner.left(this);
+  }
+
+  get #metrics(): MountMetrics {
+    return this.#mount?.metrics ?? this.#owner.noMount;
+  }
+
+  #run(mount: Mount): void {
+    this.#holdsPlace = true;
+    mount.metrics.requestStarted();
+    if (mount.requestTimeout > 0) this.#deadline = this.exchange.startedAt + mount.requestTimeout;
+    this.#delivery = new Delivery(this.exchange, this.#newResponse(mount.responseHeadersSize), this);
+    this.#delivery.start(mount.app, this.environ);
+  }
+
+  #newResponse(maxHeaders: number): Response {
+    const isHead = this.environ.REQUEST_METHOD === 'HEAD';
+    const warn = (message: string): void => this.#owner.events.warned(this, message);
+    this.#response = new Response(this.exchange, this.#input, isHead, maxHeaders, warn);
+    return this.#response;
+  }
+
+  #cutOff(error: GatewayError, reason: AbortReason): void {
+    this.#owner.events.failed(this, error);
+    this.#controller.abort(error);
+    if (this.#waits) this.#leaveQueue();
+    if (this.#response?.headersSent === true) this.#abort(reason);
+    else this.#sendError(error.status);
+    this.#end();
+  }
+
+  /** The transport says that nothing more can reach the client. */
+  #closed(reason: AbortReason): void {
+    if (this.#over) return;
+    this.#controller.abort(
+      new GatewayError('ERR_GATEWAY_CLIENT_GONE', `The client left before the response ended (${reason})`),
+    );
+    this.#abort(reason);
+    if (this.#waits) this.#leaveQueue();
+    if (this.#response?.headersSent !== true) this.status = CLIENT_CLOSED_REQUEST;
+    this.#end();
+  }
+
+  #abort(reason: AbortReason): void {
+    const phase = this.#response?.headersSent === true ? 'sending' : this.#waits ? 'queued' : 'running';
+    this.aborted = phase;
+    this.#metrics.aborted(phase);
+    this.exchange.abort(reason);
+  }
+
+  #shed(reason: ShedReason, why: string): void {
+    const mount = this.#mount;
+    if (mount === null || this.#over) return;
+    this.#dequeue();
+    mount.metrics.shed(reason);
+    this.refuse(503, why, Math.max(1, Math.ceil(mount.queueTimeout / 1000)));
+  }
+
+  #leaveQueue(): void {
+    this.#mount?.admission.forget(this);
+    this.#dequeue();
+    this.#metrics.requestStarted();
+  }
+
+  #dequeue(): void {
+    this.#waits = false;
+    this.queued = performance.now() - this.queuedAt;
+    this.#metrics.dequeued(this.queued / 1000);
+  }
+
+  #sendError(status: number, retryAfter?: number): void {
+    const page = errorPage(status, this.environ['viaduct.request_id'], retryAfter);
+    (this.#response ?? this.#newResponse(0)).sendError(page.status, page.headers, page.body);
+  }
+
+  #end(): void {
+    if (this.#over) return;
+    this.#over = true;
+    if (this.status === 0) this.status = this.#response?.code ?? 0;
+    this.duration = performance.now() - this.exchange.startedAt;
+    this.#errors.flush();
+    const method = this.environ.REQUEST_METHOD;
+    this.#metrics.requestFinished(method, this.status, this.duration / 1000, this.bytesIn, this.bytesOut);
+    this.#owner.events.finished(this);
+    if (this.#delivery === null) this.left();
+    else this.#delivery.stop();
+  }
+}

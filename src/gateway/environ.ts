@@ -1,0 +1,181 @@
+// One request's environ from the params a protocol brought, repaired where nginx's stock param files fall short of PEP 3333.
+// Hot code: it runs for every request, so it is one pass over the params and fills one object of a steady shape.
+import type { Environ, ErrorStream, InputStream } from './contract.ts';
+import { describe, GatewayError } from './errors.ts';
+import { fileWrapper } from './file-wrapper.ts';
+import { hostName, hostPort } from './mounts.ts';
+import { decodeRequestUri, isBelow, normalize } from './path.ts';
+
+const VERSION: readonly [1, 0] = Object.freeze([1, 0] as const);
+const CONTROLLER = Symbol('controller');
+
+/** An AbortSignal costs 2 us to make, and most requests never look at it: it is made when it is first read. */
+const SIGNAL: PropertyDescriptor & ThisType<{ [CONTROLLER]: AbortController }> = {
+  get() {
+    return this[CONTROLLER].signal;
+  },
+  set(value: unknown) {
+    Object.defineProperty(this, 'viaduct.signal', {
+      value,
+      writable: true,
+      enumerable: true,
+      configurable: true,
+    });
+  },
+  enumerable: true,
+  configurable: true,
+};
+
+/** Its prototype chain ends in null, so no param name can reach anything inherited; as fast to fill as a literal. */
+export class RequestEnviron implements Environ {
+  REQUEST_METHOD = '';
+  SCRIPT_NAME = '';
+  PATH_INFO = '';
+  QUERY_STRING = '';
+  SERVER_NAME = '';
+  SERVER_PORT = '';
+  SERVER_PROTOCOL = '';
+  'wsgi.version': readonly [1, 0] = VERSION;
+  'wsgi.url_scheme' = 'http';
+  declare 'wsgi.input': InputStream;
+  declare 'wsgi.errors': ErrorStream;
+  'wsgi.multithread' = false;
+  'wsgi.multiprocess' = false;
+  'wsgi.run_once' = false;
+  'wsgi.input_terminated' = true;
+  'wsgi.file_wrapper': Environ['wsgi.file_wrapper'] = fileWrapper;
+  declare 'viaduct.signal': AbortSignal;
+  'viaduct.mount' = '';
+  'viaduct.request_id' = '';
+  [CONTROLLER]: AbortController;
+  [key: string]: unknown;
+
+  constructor(input: InputStream, errors: ErrorStream, controller: AbortController) {
+    this['wsgi.input'] = input;
+    this['wsgi.errors'] = errors;
+    this[CONTROLLER] = controller;
+    Object.defineProperty(this, 'viaduct.signal', SIGNAL);
+  }
+}
+Object.setPrototypeOf(RequestEnviron.prototype, null);
+Reflect.deleteProperty(RequestEnviron.prototype, 'constructor');
+
+/**
+ * Left out when empty, as CGI has it (RFC 3875, section 4.1) and PEP 3333 allows; nginx sends every configured param.
+ * Of the headers, Content-Type and Content-Length have their own keys, Transfer-Encoding was undone by nginx,
+ * and Proxy would become HTTP_PROXY ("httpoxy").
+ */
+const OPTIONAL = new Set(
+  'REMOTE_USER CONTENT_TYPE CONTENT_LENGTH HTTPS REMOTE_ADDR REMOTE_PORT REMOTE_IDENT AUTH_TYPE SERVER_ADDR PATH_TRANSLATED'.split(
+    ' ',
+  ),
+);
+const DROPPED = new Set([
+  'HTTP_CONTENT_TYPE',
+  'HTTP_CONTENT_LENGTH',
+  'HTTP_TRANSFER_ENCODING',
+  'HTTP_PROXY',
+  '__proto__',
+]);
+/** Of a repeated header the last one counts; joined, these would mean something else. */
+const SINGLE = new Set(['HTTP_HOST', 'HTTP_AUTHORIZATION']);
+const METHOD = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+
+/** What the params say of the path, before a mount splits it. */
+export interface RequestPath {
+  /** The SCRIPT_NAME a front server set on purpose, "" for most. */
+  readonly script: string;
+  /** The path below it, decoded, with its leading slash. */
+  readonly path: string;
+}
+
+/**
+ * Fills `environ` from name, value, name, value ... and gives the path to mount.
+ * Duplicates: HTTP_COOKIE joins with "; ", other headers with ", ", everything else takes the last (nginx before 1.23 repeats them).
+ * @throws {GatewayError} ERR_REQUEST_METHOD, ERR_REQUEST_PATH
+ */
+export function fillEnviron(environ: RequestEnviron, params: readonly string[]): RequestPath {
+  let pathInfo: string | null = null;
+  for (let at = 0; at < params.length; at += 2) {
+    const name = params[at] as string;
+    const value = params[at + 1] as string;
+    if (name.startsWith('HTTP_')) setHeader(environ, name, value);
+    else if (name === 'PATH_INFO') pathInfo = value;
+    else if (value === '' && OPTIONAL.has(name)) leaveOut(environ, name);
+    else if (name === '__proto__' || name.startsWith('wsgi.') || name.startsWith('viaduct.')) continue;
+    else environ[name] = value;
+  }
+  const https = environ['HTTPS'];
+  const secure =
+    https === undefined ? environ['REQUEST_SCHEME'] === 'https' : https === 'on' || https === '1';
+  if (secure) environ['wsgi.url_scheme'] = 'https';
+  fillServer(environ);
+  if (environ.REQUEST_METHOD === '') environ.REQUEST_METHOD = 'GET';
+  else if (!METHOD.test(environ.REQUEST_METHOD)) {
+    throw new GatewayError(
+      'ERR_REQUEST_METHOD',
+      `Cannot take request: method is ${describe(environ.REQUEST_METHOD)}, wanted a token`,
+    );
+  }
+  return requestPath(environ, pathInfo);
+}
+
+/** An empty repeat takes the value back; most often there is none, and then a delete would only cost time. */
+function leaveOut(environ: RequestEnviron, name: string): void {
+  if (environ[name] !== undefined) Reflect.deleteProperty(environ, name);
+}
+
+function setHeader(environ: RequestEnviron, name: string, value: string): void {
+  if (DROPPED.has(name)) return;
+  const before = environ[name];
+  if (typeof before !== 'string' || SINGLE.has(name)) environ[name] = value;
+  else environ[name] = before + (name === 'HTTP_COOKIE' ? '; ' : ', ') + value;
+}
+
+/** SERVER_NAME and SERVER_PORT are never empty (PEP 3333); nginx's are, without server_name or on a Unix listener. */
+function fillServer(environ: RequestEnviron): void {
+  if (environ.SERVER_NAME === '' || environ.SERVER_PORT === '') {
+    const host = typeof environ['HTTP_HOST'] === 'string' ? environ['HTTP_HOST'] : '';
+    const address = typeof environ['SERVER_ADDR'] === 'string' ? environ['SERVER_ADDR'] : '';
+    environ.SERVER_NAME ||= hostName(host) || (address.startsWith('unix:') ? '' : address) || 'localhost';
+    environ.SERVER_PORT ||= hostPort(host) || (environ['wsgi.url_scheme'] === 'https' ? '443' : '80');
+  }
+  if (environ.SERVER_PROTOCOL === '') environ.SERVER_PROTOCOL = 'HTTP/1.1';
+}
+
+/**
+ * nginx's fastcgi_params have the whole path in SCRIPT_NAME and no PATH_INFO; its uwsgi_params the other way round;
+ * its scgi_params neither, but DOCUMENT_URI. Where both are set, PATH_INFO may still begin with SCRIPT_NAME, because
+ * nginx cannot cut it (uwsgi's modifier1 30 exists for that).
+ */
+function requestPath(environ: RequestEnviron, pathInfo: string | null): RequestPath {
+  const script = environ.SCRIPT_NAME;
+  let front = '';
+  let path: string;
+  if (pathInfo === null || pathInfo === '') {
+    path = script || documentUri(environ) || decodeRequestUri(requestUri(environ)) || '/';
+  } else if (script === '' || script === '/') {
+    path = pathInfo;
+  } else {
+    front = script.endsWith('/') ? script.slice(0, -1) : script;
+    path =
+      isBelow(pathInfo, front) && !isWholePath(environ, front + pathInfo)
+        ? pathInfo.slice(front.length)
+        : pathInfo;
+  }
+  if ((path !== '' && !path.startsWith('/')) || (front !== '' && !front.startsWith('/'))) {
+    throw new GatewayError(
+      'ERR_REQUEST_PATH',
+      `Cannot take request: path is ${describe(front + path)}, wanted it to begin with "/"`,
+    );
+  }
+  return { script: front, path };
+}
+
+const text = (value: unknown): string => (typeof value === 'string' ? value : '');
+const documentUri = (environ: RequestEnviron): string => text(environ['DOCUMENT_URI']);
+const requestUri = (environ: RequestEnviron): string => text(environ['REQUEST_URI']);
+
+/** True when the front server says that the whole path is SCRIPT_NAME + PATH_INFO as they stand. */
+const isWholePath = (environ: RequestEnviron, whole: string): boolean =>
+  (documentUri(environ) || decodeRequestUri(requestUri(environ))) === normalize(whole);

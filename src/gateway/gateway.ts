@@ -1,0 +1,99 @@
+// The gateway: takes exchanges from any transport, finds their mount, and keeps track of what runs.
+import type { MountMetrics } from '../observe/mount-metrics.ts';
+import type { Admission } from './admission.ts';
+import { Call, type CallOwner } from './call.ts';
+import { fillEnviron, type RequestPath } from './environ.ts';
+import { GatewayError } from './errors.ts';
+import type { GatewayEvents } from './events.ts';
+import type { Exchange } from './exchange.ts';
+import type { Mount } from './mount.ts';
+import { MountTable } from './mounts.ts';
+import { requestId } from './request-id.ts';
+
+export class Gateway implements CallOwner {
+  readonly events: GatewayEvents;
+  readonly noMount: MountMetrics;
+  readonly #table: MountTable<Mount>;
+  readonly #admissions: ReadonlySet<Admission>;
+  readonly #calls = new Set<Call>();
+  #whenEmpty: (() => void) | null = null;
+
+  constructor(mounts: readonly Mount[], events: GatewayEvents, noMount: MountMetrics) {
+    this.events = events;
+    this.noMount = noMount;
+    this.#table = new MountTable(mounts);
+    this.#admissions = new Set(mounts.map((mount) => mount.admission));
+  }
+
+  /** Requests that are not over, those in the queue included. */
+  get active(): number {
+    return this.#calls.size;
+  }
+
+  /** Takes one request; everything that happens to it from here on is told to `events`. */
+  handle(exchange: Exchange): void {
+    const call = new Call(exchange, this);
+    this.#calls.add(call);
+    const { environ } = call;
+    let place: RequestPath;
+    try {
+      place = fillEnviron(environ, exchange.params);
+    } catch (error) {
+      if (!(error instanceof GatewayError)) throw error;
+      environ['viaduct.request_id'] = requestId(undefined);
+      call.refuse(error.status, error.message);
+      return;
+    }
+    environ['viaduct.request_id'] = requestId(environ['HTTP_X_REQUEST_ID']);
+    const mount = this.#place(environ, place);
+    if (mount === null) call.refuse(404, 'no mount has its path');
+    else call.begin(mount);
+  }
+
+  /** Looks after deadlines; called a few times a second with performance.now(). */
+  tick(now: number): void {
+    for (const call of this.#calls) call.checkDeadline(now);
+    for (const admission of this.#admissions) admission.expire(now);
+  }
+
+  /** Resolves once nothing runs any more. */
+  drained(): Promise<void> {
+    if (this.#calls.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#whenEmpty = resolve;
+    });
+  }
+
+  /** Ends everything that still runs. */
+  shutdown(): void {
+    for (const call of this.#calls) call.shutdown();
+  }
+
+  left(call: Call): void {
+    this.#calls.delete(call);
+    if (this.#calls.size === 0) this.#whenEmpty?.();
+  }
+
+  /**
+   * Splits the path at the mount: SCRIPT_NAME + PATH_INFO is always the whole path. A SCRIPT_NAME that the front server
+   * set stays in front; mounts then count from the root, or, where none lies that deep, from below it.
+   */
+  #place(environ: Call['environ'], { script, path }: RequestPath): Mount | null {
+    const host = environ['HTTP_HOST'];
+    const hostHeader = typeof host === 'string' ? host : environ.SERVER_NAME;
+    let front = '';
+    let whole = script + path;
+    let mount = this.#table.find(whole, hostHeader);
+    if (script !== '' && mount !== null && mount.path.length < script.length) {
+      front = script;
+      whole = path;
+      mount = this.#table.find(path, hostHeader);
+    }
+    if (mount === null) return null;
+    environ.SCRIPT_NAME = front + mount.path;
+    environ.PATH_INFO = whole.slice(mount.path.length);
+    environ['viaduct.mount'] = mount.name;
+    for (const [name, value] of mount.env) environ[name] = value;
+    return mount;
+  }
+}
