@@ -5,8 +5,10 @@ export interface Deferred {
   readonly resolve: () => void;
 }
 
+const noop = (): void => undefined;
+
 export function withResolvers(): Deferred {
-  let resolve: () => void = () => undefined;
+  let resolve = noop;
   const promise = new Promise<void>((settle) => {
     resolve = settle;
   });
