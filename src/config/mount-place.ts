@@ -12,8 +12,7 @@ export function parseMountPath(text: string): string {
   if (text.split('/').some((segment) => segment === '.' || segment === '..')) {
     throw new BadValue(`Expected a path without "." and ".." segments, ${found}`);
   }
-  // eslint-disable-next-line no-control-regex -- they are what is looked for
-  if (/[?#\u0000-\u001f\u007f]/.test(text)) {
+  if (/[?#]|\p{Cc}/u.test(text)) {
     throw new BadValue(`Expected a path without "?", "#" and control characters, ${found}`);
   }
   if (/%[0-9a-f]{2}/i.test(text)) {
