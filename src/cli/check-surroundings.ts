@@ -1,0 +1,139 @@
+// What a configuration names outside itself: files, folders, users and groups. Changes nothing, opens nothing.
+import { accessSync, constants, existsSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { LoadedConfig } from '../config/load.ts';
+import type { KeyPath, Problem } from '../config/problems.ts';
+import type { Reference } from '../config/reference.ts';
+import type { Address } from '../config/address.ts';
+import { lookupGroup, lookupUser } from '../runtime/users.ts';
+
+export interface Findings {
+  problems: Problem[];
+  warnings: Problem[];
+}
+
+export function checkSurroundings(loaded: LoadedConfig): Findings {
+  const checker = new Checker(loaded);
+  const { listeners, mounts, admin, log, runDir, user, group } = loaded.config;
+  checker.account(user, 'user', ['user']);
+  checker.account(group, 'group', ['group']);
+  checker.folder(runDir, ['run_dir']);
+  for (const [index, listener] of listeners.entries()) {
+    checker.socket(listener.address, ['listeners', index, 'address']);
+    checker.account(listener.owner, 'user', ['listeners', index, 'owner']);
+    checker.account(listener.group, 'group', ['listeners', index, 'group']);
+  }
+  for (const [index, mount] of mounts.entries()) {
+    checker.source(mount.app, ['mounts', index, 'app']);
+    for (const [place, { use }] of mount.middleware.entries()) {
+      checker.source(use, ['mounts', index, 'middleware', place]);
+    }
+  }
+  if (admin !== null) checker.socket(admin.address, ['admin', 'address']);
+  checker.logFile(log.file, ['log', 'file']);
+  checker.logFile(log.access.file, ['log', 'access', 'file']);
+  checker.privileges(user, group);
+  return { problems: checker.problems, warnings: checker.warnings };
+}
+
+class Checker {
+  readonly problems: Problem[] = [];
+  readonly warnings: Problem[] = [];
+  readonly #loaded: LoadedConfig;
+
+  constructor(loaded: LoadedConfig) {
+    this.#loaded = loaded;
+  }
+
+  account(nameOrId: string | null, kind: 'user' | 'group', path: KeyPath): void {
+    if (nameOrId === null) return;
+    const found = kind === 'user' ? lookupUser(nameOrId) : lookupGroup(nameOrId);
+    if (found !== undefined) return;
+    const file = kind === 'user' ? '/etc/passwd' : '/etc/group';
+    this.#fail(path, `There is no ${kind} "${nameOrId}" in ${file}`);
+  }
+
+  source(reference: Reference, path: KeyPath): void {
+    if (reference.kind === 'builtin') return;
+    const { file } = reference;
+    const kind = kindOf(file);
+    if (kind === 'nothing') this.#fail(path, `Cannot find the file ${file}`);
+    else if (kind !== 'file') this.#fail(path, `Expected a file, found a ${kind} at ${file}`);
+    else if (!allows(file, constants.R_OK))
+      this.#fail(path, `Cannot read the file ${file}: permission denied`);
+  }
+
+  socket(address: Address, path: KeyPath): void {
+    if (address.kind !== 'unix') {
+      const { port } = address;
+      if (port > 0 && port < 1024 && process.getuid?.() !== 0) {
+        this.#warn(path, `Port ${port} is below 1024: most systems let only root bind it`);
+      }
+      return;
+    }
+    const kind = kindOf(address.path);
+    // whether something serves on an existing socket is seen when it is bound
+    if (kind !== 'nothing' && kind !== 'socket') {
+      this.#fail(path, `Expected a socket or nothing at ${address.path}, found a ${kind}`);
+    }
+    this.folder(dirname(address.path), path);
+  }
+
+  logFile(file: string | null, path: KeyPath): void {
+    if (file === null) return;
+    const kind = kindOf(file);
+    if (kind === 'folder' || kind === 'socket')
+      this.#fail(path, `Expected a file, found a ${kind} at ${file}`);
+    else if (kind === 'nothing') this.folder(dirname(file), path);
+    else if (!allows(file, constants.W_OK))
+      this.#fail(path, `Cannot write the file ${file}: permission denied`);
+  }
+
+  /** The folder is writable, or may be made. */
+  folder(folder: string, path: KeyPath): void {
+    let nearest = folder;
+    while (!existsSync(nearest) && dirname(nearest) !== nearest) nearest = dirname(nearest);
+    const kind = kindOf(nearest);
+    if (kind !== 'folder') {
+      this.#fail(path, `Expected a folder, found a ${kind} at ${nearest}`);
+    } else if (!allows(nearest, constants.W_OK | constants.X_OK)) {
+      const action =
+        nearest === folder ? `write to the folder ${folder}` : `create the folder ${folder} in ${nearest}`;
+      this.#fail(path, `Cannot ${action}: permission denied`);
+    }
+  }
+
+  privileges(user: string | null, group: string | null): void {
+    if (process.getuid?.() === 0) return;
+    const message = 'Has no effect unless viaduct is started as root';
+    if (user !== null && lookupUser(user)?.uid !== process.getuid?.()) this.#warn(['user'], message);
+    if (group !== null && lookupGroup(group)?.gid !== process.getgid?.()) this.#warn(['group'], message);
+  }
+
+  #fail(path: KeyPath, message: string): void {
+    this.problems.push(this.#loaded.problemAt(path, message));
+  }
+
+  #warn(path: KeyPath, message: string): void {
+    this.warnings.push(this.#loaded.problemAt(path, message));
+  }
+}
+
+type Kind = 'nothing' | 'file' | 'folder' | 'socket' | 'device';
+
+function kindOf(path: string): Kind {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat === undefined) return 'nothing';
+  if (stat.isFile()) return 'file';
+  if (stat.isDirectory()) return 'folder';
+  return stat.isSocket() ? 'socket' : 'device';
+}
+
+function allows(path: string, access: number): boolean {
+  try {
+    accessSync(path, access);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,8 @@
+// What a verb may touch of the world around it; tests hand in their own.
+
+export interface Io {
+  stdout: (text: string) => void;
+  stderr: (text: string) => void;
+  cwd: string;
+  env: NodeJS.ProcessEnv;
+}

@@ -1,0 +1,109 @@
+// The configuration after loading: durations in milliseconds, sizes in bytes, paths absolute, every default filled in.
+// Plain data, so that it can cross a process boundary.
+import type { Address, ClientRange } from './address.ts';
+import type { Reference } from './reference.ts';
+
+export type ListenerProtocol = 'fastcgi' | 'uwsgi' | 'scgi' | 'http' | 'auto';
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+
+export interface Config {
+  listeners: ListenerConfig[];
+  workers: 1;
+  /** Absolute. */
+  runDir: string;
+  /** Name or number; null: stay who we are. */
+  user: string | null;
+  group: string | null;
+  limits: Limits;
+  timeouts: Timeouts;
+  /** In the order of the file. */
+  mounts: MountConfig[];
+  /** null: off. */
+  admin: { address: Address } | null;
+  log: LogConfig;
+}
+
+export interface ListenerConfig {
+  address: Address;
+  protocol: ListenerProtocol;
+  /** Permission bits of a Unix socket; without meaning for TCP. */
+  mode: number;
+  owner: string | null;
+  group: string | null;
+  backlog: number;
+  /** null: anyone. Always null for a Unix socket. */
+  allowedClients: ClientRange[] | null;
+}
+
+export interface MountLimits {
+  /** Bytes; 0: no limit. */
+  bodySize: number;
+  /** Bytes. */
+  responseHeadersSize: number;
+  /** In flight per worker. */
+  requests: number;
+  /** Waiting per worker; 0: nothing waits. */
+  queue: number;
+}
+
+export interface Limits extends MountLimits {
+  /** Bytes. */
+  paramsSize: number;
+  paramsCount: number;
+  /** Per worker. */
+  connections: number;
+}
+
+/** Milliseconds. */
+export interface MountTimeouts {
+  body: number;
+  send: number;
+  /** 0: no limit. */
+  request: number;
+  queue: number;
+  boot: number;
+}
+
+/** Milliseconds. */
+export interface Timeouts extends MountTimeouts {
+  params: number;
+  idle: number;
+  /** 0: requests in flight are not waited for. */
+  graceful: number;
+}
+
+export interface MountConfig {
+  /** "/" for the root, else without a slash at the end. As text, not as latin-1 bytes. */
+  path: string;
+  /** Lower case; "*.example.com" for every name below example.com; null: any host. */
+  host: string | null;
+  name: string;
+  app: Reference;
+  interface: 'wsgi';
+  /** Text, not latin-1 bytes. */
+  env: Record<string, string>;
+  /** Outermost first. */
+  middleware: MiddlewareConfig[];
+  /** The mount's own, filled up from the whole server's. */
+  timeouts: MountTimeouts;
+  limits: MountLimits;
+}
+
+export interface MiddlewareConfig {
+  use: Reference;
+  options: Record<string, unknown> | undefined;
+}
+
+export interface LogConfig {
+  level: LogLevel;
+  /** Absolute; null: stderr. */
+  file: string | null;
+  access: {
+    enabled: boolean;
+    /** Absolute; null: where the log goes. */
+    file: string | null;
+    format: 'json' | 'combined';
+  };
+  /** Milliseconds; 0: never. */
+  slow: number;
+}
