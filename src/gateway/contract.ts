@@ -11,7 +11,9 @@ export type HeaderList = [name: string, value: string][];
  * What an application returns: chunks of bytes, pulled one at a time.
  * `close()` is called exactly once, after the last chunk, on an error and when the client left.
  */
-export type Body = (Iterable<Uint8Array> | AsyncIterable<Uint8Array>) & { close?(): void | PromiseLike<void> };
+export type Body = (Iterable<Uint8Array> | AsyncIterable<Uint8Array>) & {
+  close?(): void | PromiseLike<void>;
+};
 
 /**
  * Resolves once the transport is below its high-water mark. Not awaiting it is legal: the chunk is buffered.
