@@ -44,6 +44,7 @@ export const PROTOCOL_ERRORS = {
   ERR_PARAMS_SIZE: kind('params_size', 'request', 431),
   ERR_PARAMS_COUNT: kind('params_count', 'request', 431),
   ERR_PARAM_NAME: kind('bad_param_name', 'notice'),
+  ERR_PARAMS_TIMEOUT: kind('params_timeout', 'connection'),
   ERR_CONTENT_LENGTH: kind('bad_content_length', 'request', 400),
   ERR_EXCESS_BODY: kind('excess_body', 'notice'),
   ERR_UNKNOWN_PROTOCOL: kind('unknown_protocol', 'connection'),

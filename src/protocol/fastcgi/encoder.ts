@@ -7,12 +7,6 @@ const END_LENGTH = 8;
 /** Empty STDOUT and END_REQUEST. */
 const TAIL_LENGTH = 2 * HEADER_LENGTH + END_LENGTH;
 
-const VALUES = new Map<string, (requests: number) => string>([
-  ['FCGI_MAX_CONNS', String],
-  ['FCGI_MAX_REQS', String],
-  ['FCGI_MPXS_CONNS', () => '1'],
-]);
-
 function writeHeader(out: Buffer, at: number, type: number, id: number, length: number): number {
   out[at] = FCGI_VERSION;
   out[at + 1] = type;
@@ -56,10 +50,15 @@ export function encodeUnknownType(type: number): Buffer {
 }
 
 /** FCGI_GET_VALUES_RESULT (section 4.1) with those of the asked names that we know; an empty record for none. */
-export function encodeValues(asked: readonly string[], requests: number): Buffer {
+export function encodeValues(asked: readonly string[], connections: number, requests: number): Buffer {
+  const values = new Map([
+    ['FCGI_MAX_CONNS', String(connections)],
+    ['FCGI_MAX_REQS', String(requests)],
+    ['FCGI_MPXS_CONNS', '1'],
+  ]);
   const pairs: Buffer[] = [];
   for (const name of new Set(asked)) {
-    const value = VALUES.get(name)?.(requests);
+    const value = values.get(name);
     if (value !== undefined)
       pairs.push(Buffer.from([name.length, value.length]), Buffer.from(name + value, 'latin1'));
   }

@@ -1,0 +1,40 @@
+// What every connection of one listener shares.
+import type { Exchange } from '../gateway/exchange.ts';
+import type { ListenerMetrics } from '../observe/listener-metrics.ts';
+import type { ProtocolError } from '../protocol/errors.ts';
+import type { ProtocolLimits } from '../protocol/limits.ts';
+import type { Connection } from './connection.ts';
+import type { Ticker } from './timeouts.ts';
+
+export interface TransportTimeouts {
+  /** Milliseconds for a peer that has begun a request to send its params. */
+  readonly params: number;
+  /** Milliseconds a connection may stay open without a request. */
+  readonly idle: number;
+  /** Milliseconds without progress while a response waits to be sent, for requests without a mount. */
+  readonly send: number;
+}
+
+export interface TransportLimits extends ProtocolLimits {
+  /** Open connections of this worker. */
+  readonly connections: number;
+  /** Requests in flight of this worker, as told to FastCGI peers that ask. */
+  readonly requests: number;
+}
+
+export interface TransportContext {
+  readonly limits: TransportLimits;
+  readonly timeouts: TransportTimeouts;
+  readonly ticker: Ticker;
+  readonly metrics: ListenerMetrics;
+  /** True for a Unix socket: no reset there, but a write tells at once whether the peer has left. */
+  readonly isUnix: boolean;
+  /** Hands a request to the gateway. */
+  handle(exchange: Exchange): void;
+  /** A peer broke its protocol, or came near it. `error.scope` says how much it cost. */
+  report(error: ProtocolError, protocol: string): void;
+  /** A response was cut short, and this protocol has no way to tell the client. */
+  warn(message: string): void;
+  /** The connection has closed. */
+  closed(connection: Connection): void;
+}
