@@ -49,6 +49,7 @@ export const requestHttp: Client = (request, sink, signal) =>
   new Promise((resolve, reject) => {
     const outgoing = open(request);
     let connected = false;
+    let response: IncomingMessage | null = null;
     const finish = (failure: unknown): void => {
       signal.removeEventListener('abort', onAbort);
       outgoing.destroy();
@@ -65,13 +66,17 @@ export const requestHttp: Client = (request, sink, signal) =>
       });
     });
     outgoing.on('error', (error) => {
-      finish(failureOf(error, request, connected));
+      // Bytes past the end of a whole response are an error of the parser; the response itself still gets its 'end'.
+      if (response?.complete === true)
+        sink.onWarning(`the daemon sent bytes after the response; nginx drops them`);
+      else finish(failureOf(error, request, connected));
     });
     outgoing.on('upgrade', (message) => {
       sink.onHead(headOf(message));
       finish(null);
     });
     outgoing.on('response', (message) => {
+      response = message;
       relay(message, sink, finish);
     });
     outgoing.end(request.body.length > 0 ? request.body : undefined);
