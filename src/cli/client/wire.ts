@@ -44,8 +44,7 @@ export async function writeAll(socket: Socket, pieces: Iterable<Uint8Array>): Pr
 /** Runs a conversation to its end and closes the socket. */
 export function converse(conversation: Conversation, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
-    // Half-open, because a FIN after an early response must not cut off a request body that is still on its way.
-    const socket = connect({ ...connectOptions(conversation.address), allowHalfOpen: true });
+    const socket = connect(connectOptions(conversation.address));
     let connected = false;
     const settle = (step: () => boolean): void => {
       try {
@@ -69,6 +68,12 @@ export function converse(conversation: Conversation, signal: AbortSignal): Promi
     signal.addEventListener('abort', onAbort);
     socket.on('connect', () => {
       connected = true;
+      // What is written in this turn goes out in one piece, as from nginx: a daemon that answers the first bytes and
+      // closes would else meet the next ones with EPIPE, and Node drops what it has not read by then.
+      socket.cork();
+      process.nextTick(() => {
+        socket.uncork();
+      });
       Promise.resolve(conversation.send(socket)).catch((error: unknown) => {
         settle(() => {
           throw error;

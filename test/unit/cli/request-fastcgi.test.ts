@@ -165,6 +165,18 @@ describe('viaduct request over fastcgi', () => {
     expect(io.err).to.match(/^a €\nviaduct request: warning: END_REQUEST has appStatus 3.*\n$/);
   });
 
+  it('shows the answer of a daemon that reads nothing but the first bytes', async () => {
+    const started = await startPeer(async (connection) => {
+      await connection.until((bytes) => bytes.length > 0);
+      connection.destroyAfter('HTTP/1.1 400 Bad Request\r\n\r\n');
+    });
+    peer = started;
+    const io = new FakeIo();
+    const argv = ['--socket', started.address, '--protocol', 'fastcgi', 'POST', '/', '-d', 'x'];
+    expect(await runRequest(argv, io)).to.equal(1);
+    expect(io.err).to.match(/its version is 72.*speaks HTTP/);
+  });
+
   const broken: [name: string, pieces: Buffer[], message: RegExp][] = [
     [
       'a close before END_REQUEST',
@@ -226,7 +238,7 @@ describe('viaduct request over fastcgi', () => {
     const started = await startPeer(async (connection) => {
       await connection.until((bytes) => bytes.length > 0);
       connection.end(Buffer.concat([stdout('Status: 413 Too Large\r\n\r\n'), endRequest()]));
-      await connection.closed();
+      await connection.hungUp();
     });
     peer = started;
     const io = new FakeIo();

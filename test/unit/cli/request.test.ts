@@ -157,7 +157,7 @@ describe('viaduct request', () => {
         const { address } = await peer(async (connection) => {
           await connection.until(isWhole[protocol]);
           connection.write(wrap(protocol, `${head}ab`));
-          await connection.closed();
+          await connection.hungUp();
         });
         const io = new FakeIo();
         expect(await run(io, address, protocol, 'GET', '/', '--timeout', '200ms')).to.equal(1);
@@ -272,12 +272,15 @@ describe('viaduct request', () => {
       });
 
       it(`end with Content-Length over ${protocol} even where the daemon does not close`, async () => {
+        const left: Promise<void>[] = [];
         const { address } = await peer(async (connection) => {
           await connection.until(isWhole[protocol]);
           connection.write('HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx');
-          await connection.closed();
+          left.push(connection.hungUp());
         });
         expect(await run(new FakeIo(), address, protocol, 'GET', '/')).to.equal(0);
+        expect(left).to.have.length(1);
+        await Promise.all(left);
       });
     }
   });

@@ -37,8 +37,22 @@ export class PeerConnection {
     this.#socket.end(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes);
   }
 
-  async closed(): Promise<void> {
-    if (!this.#socket.closed) await once(this.#socket, 'close');
+  /** Writes and closes both directions at once, whatever the client still wants to send. */
+  destroyAfter(bytes: string): void {
+    this.#socket.write(Buffer.from(bytes, 'latin1'), () => {
+      this.#socket.destroy();
+    });
+  }
+
+  /** Resolves once the client has closed. */
+  hungUp(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#socket.readableEnded || this.#socket.closed) resolve();
+      this.#socket.on('end', resolve);
+      this.#socket.on('close', () => {
+        resolve();
+      });
+    });
   }
 }
 
