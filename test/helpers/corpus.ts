@@ -11,8 +11,8 @@ export interface CorpusCase {
   bytes: Buffer;
   events: string[];
   limits: ProtocolLimits;
-  /** FastCGI: the ids stay active after the end of their stdin. */
-  holdRequests: boolean;
+  /** FastCGI: no request is answered, so every id stays active. */
+  hold: boolean;
 }
 
 export function readCorpus(file: string): CorpusCase[] {
@@ -47,7 +47,7 @@ function parseCase(section: string, file: string): CorpusCase {
     bytes: parseBytes(bytes),
     events: parseEvents(events),
     limits: { ...DEFAULT_LIMITS, ...parseLimits(blocks.get('limits') ?? '') },
-    holdRequests: blocks.has('hold'),
+    hold: blocks.has('hold'),
   };
 }
 

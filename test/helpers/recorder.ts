@@ -67,26 +67,23 @@ export function streamRecorder(log: EventLog): StreamSink {
 }
 
 /**
- * `release` is the transport's word that END_REQUEST was sent. It comes at once for what is answered at once, and after
- * the end of stdin where `releaseOnStdinEnd` is set: the app answered as soon as it had the whole request.
+ * `release` is the transport's word that END_REQUEST was sent: at once for what is refused, rejected or aborted, and at
+ * the end of stdin for the rest, as though the app answered then. With `hold` nothing is answered for the whole connection.
  */
 export function fastcgiRecorder(
   log: EventLog,
   release: (id: number) => void,
-  options: { releaseOnStdinEnd: boolean },
+  options: { hold: boolean },
 ): FastcgiSink {
   const answered = (id: number, line: string): void => {
     log.add(line);
-    release(id);
+    if (!options.hold) release(id);
   };
   return {
     onBegin: (id, keepConn) => log.add(`begin ${id} ${keepConn ? 'keep' : 'close'}`),
     onParams: (id, params) => log.add(withParams(`params ${id}`, params)),
     onStdin: (id, chunk) => log.addChunk(`stdin ${id}`, chunk),
-    onStdinEnd: (id) => {
-      if (options.releaseOnStdinEnd) answered(id, `stdin-end ${id}`);
-      else log.add(`stdin-end ${id}`);
-    },
+    onStdinEnd: (id) => answered(id, `stdin-end ${id}`),
     onAbort: (id) => answered(id, `abort ${id}`),
     onGetValues: (names) => log.add(['get-values', ...names.map(quote)].join(' ')),
     onUnknownType: (type) => log.add(`unknown-type ${type}`),

@@ -27,7 +27,7 @@ export function decodeStream(create: (sink: StreamSink) => StreamDecoder): Decod
 
 export function decodeFastcgi(
   create: (sink: FastcgiSink) => FastcgiDecoderLike,
-  options: { releaseOnStdinEnd: boolean } = { releaseOnStdinEnd: true },
+  options: { hold: boolean } = { hold: false },
 ): Decode {
   return (chunks) => {
     const log = new EventLog();

@@ -12,11 +12,9 @@ const TRAILING: Trailing = {
 };
 
 describe('corpus fastcgi.md', () => {
-  for (const { name, bytes, events, limits, holdRequests } of readCorpus('fastcgi.md')) {
+  for (const { name, bytes, events, limits, hold } of readCorpus('fastcgi.md')) {
     it(name, () => {
-      const decode = decodeFastcgi((sink) => new FastcgiDecoder(sink, limits), {
-        releaseOnStdinEnd: !holdRequests,
-      });
+      const decode = decodeFastcgi((sink) => new FastcgiDecoder(sink, limits), { hold });
       replay(decode, bytes, events, TRAILING);
     });
   }
