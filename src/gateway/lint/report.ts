@@ -1,4 +1,5 @@
 // How a broken rule is told: thrown as a LintError, or written to wsgi.errors. Knows no rule by itself.
+import { inspect } from 'node:util';
 
 /** Someone broke a rule of the gateway contract. `rule` is its number in LINT_RULES. */
 export class LintError extends Error {
@@ -45,5 +46,5 @@ export function shown(value: unknown): string {
   if (value === null || value === undefined || typeof value === 'function') {
     return value === null ? 'null' : typeof value;
   }
-  return `${typeof value} ${String(value)}`;
+  return `${typeof value} ${inspect(value)}`;
 }
