@@ -71,6 +71,22 @@ async function* readingAhead(body: AsyncIterable<Uint8Array>): AsyncGenerator<Ui
   }
 }
 
+/** Takes all of a sync body before it yields. */
+function* lateSync(body: Iterable<Uint8Array>): Generator<Uint8Array> {
+  const all = [...body];
+  yield* all;
+}
+
+const syncApp: Application = (environ, startResponse) =>
+  answer(['a', 'b', 'c'].map(bytes).values())(environ, startResponse);
+
+function holdingBack(app: Application): Application {
+  return (environ, startResponse) => {
+    const body = app(environ, startResponse) as Iterable<Uint8Array> & { close(): void };
+    return Object.assign(lateSync(body), { close: () => body.close() });
+  };
+}
+
 function waits(what: string, change: Change, ...texts: string[]): LintCase {
   return {
     rule: 53,
@@ -83,6 +99,12 @@ function waits(what: string, change: Change, ...texts: string[]): LintCase {
 export const WAIT_CASES: LintCase[] = [
   waits('two items become one', joined, 'a', 'b'),
   waits('items are held back until all are there', late, 'a', 'b', 'c'),
+  {
+    rule: 53,
+    what: 'items of a sync body are held back until all are there',
+    outcome: 'warns',
+    run: (wrap) => serve(wrap(holdingBack(wrap(syncApp)))),
+  },
   waits('an item is left out', skipping, 'a', 'b', 'c'),
 ];
 
