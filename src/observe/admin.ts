@@ -1,0 +1,115 @@
+// The admin HTTP server: metrics for scrapers, probes for balancers, status for people. Small limits, no state; may not
+// know how readiness or status come about.
+import { createServer } from 'node:http';
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
+import type { Metrics } from './metrics.ts';
+
+export interface AdminOptions {
+  readonly metrics: Pick<Metrics, 'render'>;
+  /** Whether requests can be served now; if not, why, one sentence each. */
+  readonly ready: () => { readonly ready: boolean; readonly reasons: readonly string[] };
+  /** What /status.json shows, as it is. */
+  readonly status: () => object;
+  readonly logger: { error(fields: object, message: string): void };
+}
+
+interface Answer {
+  readonly status: number;
+  readonly type: string;
+  readonly text: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+type Page = (request: IncomingMessage, options: AdminOptions) => Answer | Promise<Answer>;
+
+const TEXT = 'text/plain; charset=utf-8';
+const JSON_TYPE = 'application/json; charset=utf-8';
+
+const PAGES: Readonly<Record<string, { about: string; page: Page }>> = {
+  '/': { about: 'this list', page: () => ({ status: 200, type: TEXT, text: listing() }) },
+  '/metrics': { about: 'Prometheus metrics, OpenMetrics by Accept', page: metricsPage },
+  '/livez': {
+    about: '200 while the process answers',
+    page: () => ({ status: 200, type: TEXT, text: 'ok\n' }),
+  },
+  '/readyz': { about: '200 when requests can be served, else 503 with reasons', page: readyPage },
+  '/status.json': { about: 'workers, mounts and listeners', page: statusPage },
+};
+// A Map, so that a path such as /constructor finds nothing
+const PAGE_BY_PATH = new Map(Object.entries(PAGES));
+
+/**
+ * The server, not listening yet. Its limits are for a handful of scrapers on a trusted address: 16 KiB of headers, 5 s to
+ * send them, 64 connections.
+ */
+export function createAdminServer(options: AdminOptions): Server {
+  const limits = {
+    maxHeaderSize: 16 * 1024,
+    headersTimeout: 5_000,
+    requestTimeout: 10_000,
+    keepAliveTimeout: 5_000,
+    connectionsCheckingInterval: 1_000,
+  };
+  const server = createServer(limits, listener(options));
+  server.maxConnections = 64;
+  return server;
+}
+
+function listener(options: AdminOptions): RequestListener {
+  return (request, response) => {
+    void respond(request, response, options);
+  };
+}
+
+async function respond(
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: AdminOptions,
+): Promise<void> {
+  const { status, type, text, headers } = await answer(request, options);
+  response.writeHead(status, {
+    'content-type': type,
+    'content-length': Buffer.byteLength(text),
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    ...headers,
+  });
+  // node:http leaves the body of an answer to HEAD out
+  response.end(text);
+  // A body nobody asked for: read and thrown away, for the connection's next request
+  request.resume();
+}
+
+async function answer(request: IncomingMessage, options: AdminOptions): Promise<Answer> {
+  const path = (request.url ?? '').replace(/\?.*$/s, '');
+  const found = PAGE_BY_PATH.get(path);
+  if (!found) return { status: 404, type: TEXT, text: `Nothing here. There is:\n${listing()}` };
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    return { status: 405, type: TEXT, text: 'Only GET and HEAD\n', headers: { allow: 'GET, HEAD' } };
+  }
+  try {
+    return await found.page(request, options);
+  } catch (error) {
+    options.logger.error({ err: error, path }, 'Admin page failed');
+    return { status: 500, type: TEXT, text: 'This page failed, the log says why\n' };
+  }
+}
+
+function listing(): string {
+  return [...PAGE_BY_PATH].map(([path, { about }]) => `${path.padEnd(14)}${about}\n`).join('');
+}
+
+async function metricsPage(request: IncomingMessage, { metrics }: AdminOptions): Promise<Answer> {
+  const { contentType, text } = await metrics.render(request.headers.accept);
+  return { status: 200, type: contentType, text, headers: { vary: 'accept' } };
+}
+
+function readyPage(_request: IncomingMessage, options: AdminOptions): Answer {
+  const { ready, reasons } = options.ready();
+  if (ready) return { status: 200, type: TEXT, text: 'ready\n' };
+  return { status: 503, type: TEXT, text: ['not ready', ...reasons].map((line) => `${line}\n`).join('') };
+}
+
+function statusPage(_request: IncomingMessage, options: AdminOptions): Answer {
+  return { status: 200, type: JSON_TYPE, text: `${JSON.stringify(options.status(), null, 2)}\n` };
+}

@@ -1,0 +1,97 @@
+// Where log lines go: gathered or at once, over the rotations of a file. A log that cannot be written costs lines and
+// nothing else: no exception, no waiting, no process that will not exit. May not know what the lines say.
+import { Outlet } from './outlet.ts';
+
+export interface LineSinkOptions {
+  /** null: stderr. */
+  readonly file: string | null;
+  /**
+   * false: each line is written at once, and stands in the log even if the process is killed next. true: lines are
+   * gathered for up to a quarter of a second and written in the thread pool.
+   */
+  readonly gather: boolean;
+  /** Bytes held while the destination takes none; lines beyond are dropped. Default 4 MiB. */
+  readonly maxBuffered?: number;
+}
+
+const DEFAULT_MAX_BUFFERED = 4 * 1024 * 1024;
+const GATHER_MS = 250;
+
+export class LineSink {
+  readonly #options: LineSinkOptions;
+  #outlet: Outlet;
+  #gathered = '';
+  #gatheredLines = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #dropped = 0;
+
+  /** @throws {Error} of node:fs, where the file cannot be opened */
+  constructor(options: LineSinkOptions) {
+    this.#options = options;
+    this.#outlet = this.#open();
+    process.on('exit', this.#onExit);
+  }
+
+  /** Lines given up so far: no room, a reader that has gone, or the end came first. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  /** Takes one line, its line feed included. Never throws, never waits. */
+  write(line: string): void {
+    if (!this.#options.gather) {
+      this.#outlet.write(line, 1);
+      return;
+    }
+    if (this.#gathered.length + line.length > this.#outlet.maxWrite) this.#pushGathered();
+    this.#gathered += line;
+    this.#gatheredLines++;
+    this.#timer ??= setTimeout(this.#pushGathered, GATHER_MS).unref();
+  }
+
+  /**
+   * Opens the file anew after its rotation: lines up to now go to the old one, lines from now on to the new. Where that
+   * fails the old one stays. SonicBoom's own reopen() (5.0.2) closes one descriptor twice when it is called again after
+   * it has failed, so a new one takes over instead.
+   * @throws {Error} of node:fs, where the file cannot be opened
+   */
+  reopen(): void {
+    if (this.#options.file === null) return;
+    const fresh = this.#open();
+    this.#pushGathered();
+    void this.#outlet.end();
+    this.#outlet = fresh;
+  }
+
+  /** Writes what is left, for up to a second, and closes. Lines after it are dropped. */
+  close(): Promise<void> {
+    process.off('exit', this.#onExit);
+    this.#pushGathered();
+    return this.#outlet.end();
+  }
+
+  #open(): Outlet {
+    return new Outlet({
+      file: this.#options.file,
+      async: this.#options.gather,
+      maxBuffered: this.#options.maxBuffered ?? DEFAULT_MAX_BUFFERED,
+      onDrop: (lines) => (this.#dropped += lines),
+    });
+  }
+
+  readonly #pushGathered = (): void => {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#gatheredLines === 0) return;
+    const text = this.#gathered;
+    const lines = this.#gatheredLines;
+    this.#gathered = '';
+    this.#gatheredLines = 0;
+    this.#outlet.write(text, lines);
+  };
+
+  readonly #onExit = (): void => {
+    this.#pushGathered();
+    this.#outlet.flushSync();
+  };
+}

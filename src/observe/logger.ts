@@ -1,0 +1,54 @@
+// The daemon's own log: pino lines into a LineSink, JSON for machines, one readable line for a terminal. May not know
+// who logs.
+import { isatty } from 'node:tty';
+import { pino } from 'pino';
+import type { Level, Logger } from 'pino';
+import { LineSink } from './line-sink.ts';
+import { prettyLine } from './pretty.ts';
+
+export interface LoggerOptions {
+  readonly level: Level | 'silent';
+  /** null: stderr. Made with mode 0640. */
+  readonly file: string | null;
+  /** Default: where the log goes to a terminal. */
+  readonly pretty?: boolean;
+}
+
+export interface Log {
+  readonly logger: Logger;
+  /**
+   * Opens the file anew, after its rotation.
+   * @throws {Error} of node:fs where that fails; the log goes on in the old file
+   */
+  reopen(): void;
+  /** Writes what is left, for up to a second, and closes. */
+  close(): Promise<void>;
+  /** Lines given up so far. */
+  dropped(): number;
+}
+
+/**
+ * Makes the log. Lines are written at once, in the event loop where that cannot block: the last words before a crash are
+ * the ones that matter, and log lines are few. A destination that fails never reaches who logs.
+ * @throws {Error} of node:fs, where the file cannot be opened
+ */
+export function createLogger(options: LoggerOptions): Log {
+  const sink = new LineSink({ file: options.file, gather: false });
+  const pretty = options.pretty ?? (options.file === null && isatty(2));
+  const logger = pino(
+    {
+      level: options.level,
+      base: { pid: process.pid },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    // Only write(): pino calls flushSync() of a stream that has one, at each fatal line
+    { write: (line) => sink.write(pretty ? prettyLine(line) : line) },
+  );
+  return {
+    logger,
+    reopen: () => sink.reopen(),
+    close: () => sink.close(),
+    dropped: () => sink.dropped,
+  };
+}
