@@ -40,6 +40,8 @@ export const PROTOCOL_ERRORS = {
   ERR_SCGI_NETSTRING: kind('bad_netstring', 'connection', 400),
   ERR_SCGI_HEADERS: kind('bad_headers', 'request', 400),
   ERR_SCGI_TRUNCATED: kind('truncated', 'connection'),
+  // HTTP, as node:http reads it
+  ERR_HTTP_REQUEST: kind('bad_request', 'connection', 400),
   // all of them
   ERR_PARAMS_SIZE: kind('params_size', 'request', 431),
   ERR_PARAMS_COUNT: kind('params_count', 'request', 431),

@@ -2,14 +2,14 @@
 // It knows no protocol; a subclass turns bytes into requests and back.
 import type { Socket } from 'node:net';
 import type { ConnectionState } from '../observe/listener-metrics.ts';
-import type { TransportContext } from './context.ts';
+import type { OpenConnection, TransportContext } from './context.ts';
 import type { Flow } from './flow-control.ts';
 
 /** After our FIN: how long the peer may still send in all, and how long between two reads (nginx's lingering_time and _timeout). */
 const LINGER_TOTAL = 30_000;
 const LINGER_PAUSE = 5_000;
 
-export abstract class Connection implements Flow {
+export abstract class Connection implements Flow, OpenConnection {
   protected readonly socket: Socket;
   protected readonly context: TransportContext;
   /** performance.now() when the chunk that is being read arrived. */
@@ -62,9 +62,14 @@ export abstract class Connection implements Flow {
     this.decode(chunk);
   }
 
+  /** Closes after its next request. */
+  serveOnce(): void {
+    this.#reusable = false;
+  }
+
   /** Closes once nothing is in flight: at once when idle. */
   drain(): void {
-    this.#reusable = false;
+    this.serveOnce();
     if (this.#state === 'idle') this.finish();
   }
 

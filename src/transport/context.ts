@@ -3,7 +3,6 @@ import type { Exchange } from '../gateway/exchange.ts';
 import type { ListenerMetrics } from '../observe/listener-metrics.ts';
 import type { ProtocolError } from '../protocol/errors.ts';
 import type { ProtocolLimits } from '../protocol/limits.ts';
-import type { Connection } from './connection.ts';
 import type { Ticker } from './timeouts.ts';
 
 export interface TransportTimeouts {
@@ -30,11 +29,26 @@ export interface TransportContext {
   /** True for a Unix socket: no reset there, but a write tells at once whether the peer has left. */
   readonly isUnix: boolean;
   /** Hands a request to the gateway. */
-  handle(exchange: Exchange): void;
+  handle(exchange: TransportExchange): void;
   /** A peer broke its protocol, or came near it. `error.scope` says how much it cost. */
   report(error: ProtocolError, protocol: string): void;
   /** A response was cut short, and this protocol has no way to tell the client. */
   warn(message: string): void;
   /** The connection has closed. */
-  closed(connection: Connection): void;
+  closed(connection: OpenConnection): void;
+}
+
+/** A connection as its listener sees it. */
+export interface OpenConnection {
+  /** Closes after its next request. */
+  serveOnce(): void;
+  /** Closes once nothing is in flight: at once when idle. */
+  drain(): void;
+  /** Closes now. */
+  destroy(): void;
+}
+
+/** An exchange that can be answered without the gateway. */
+export interface TransportExchange extends Exchange {
+  reject(status: number, retryAfter?: number): void;
 }

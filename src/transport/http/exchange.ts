@@ -1,0 +1,114 @@
+// One HTTP request over node:http.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { HeaderList } from '../../gateway/contract.ts';
+import { GatewayError } from '../../gateway/errors.ts';
+import type { AbortReason, Exchange, ExchangeLimits } from '../../gateway/exchange.ts';
+import { BodyQueue } from '../body-queue.ts';
+import { rejection } from '../rejection.ts';
+import { httpParams } from './params.ts';
+
+export class HttpExchange implements Exchange {
+  readonly protocol = 'http';
+  readonly halfDuplex = false;
+  readonly startedAt: number = performance.now();
+  readonly params: readonly string[];
+  readonly body: BodyQueue;
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+  #waiters: (() => void)[] = [];
+
+  closed = false;
+  onClose: ((reason: AbortReason) => void) | null = null;
+
+  constructor(request: IncomingMessage, response: ServerResponse, sendTimeout: number) {
+    this.#request = request;
+    this.#response = response;
+    this.params = httpParams(request);
+    this.body = new BodyQueue(declaredLength(request), {
+      pause: () => request.pause(),
+      resume: () => request.resume(),
+    });
+    request.on('data', (chunk: Buffer) => this.body.push(chunk));
+    request.on('end', () => this.body.end());
+    response.setTimeout(sendTimeout, () => this.#stalled());
+    response.on('drain', () => this.#wake());
+    response.on('close', () => {
+      this.#close('client_gone');
+      this.#wake();
+    });
+  }
+
+  configure(limits: ExchangeLimits): void {
+    this.body.limit = limits.bodySize;
+    this.body.timeout = limits.bodyTimeout;
+    this.#response.setTimeout(limits.sendTimeout);
+  }
+
+  respond(status: string, headers: HeaderList): void {
+    this.#response.writeHead(Number(status.slice(0, 3)), status.slice(4), headers.flat());
+  }
+
+  write(chunk: Uint8Array): boolean {
+    if (this.closed) return true;
+    if (chunk.length > 0) return this.#response.write(chunk);
+    this.#response.flushHeaders();
+    return true;
+  }
+
+  end(chunks: readonly Uint8Array[]): void {
+    if (this.closed) return;
+    this.closed = true;
+    const last = chunks.at(-1);
+    for (const chunk of chunks.slice(0, -1)) this.#response.write(chunk);
+    if (last === undefined) this.#response.end();
+    else this.#response.end(last);
+    this.body.discard();
+  }
+
+  drained(): Promise<void> {
+    if (this.#response.destroyed || !this.#response.writableNeedDrain) return Promise.resolve();
+    return new Promise((resolve) => this.#waiters.push(resolve));
+  }
+
+  /** Neither the last chunk nor the whole Content-Length will have been there. */
+  abort(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.#request.socket.destroy();
+  }
+
+  /** Answers with an error page, without the gateway. */
+  reject(status: number, retryAfter?: number): void {
+    const page = rejection(status, retryAfter);
+    this.respond(page.status, page.headers);
+    this.end([page.body]);
+  }
+
+  #close(reason: AbortReason): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.body.fail(
+      new GatewayError('ERR_BODY_CLIENT_GONE', `Cannot read body: the client has left (${reason})`),
+    );
+    this.onClose?.(reason);
+  }
+
+  /** node:http's timeout counts reads and writes alike, and sees progress inside a long write. */
+  #stalled(): void {
+    if (this.#response.writableLength === 0) return;
+    this.#close('send_timeout');
+    this.#request.socket.destroy();
+  }
+
+  #wake(): void {
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const wake of waiters) wake();
+  }
+}
+
+/** node:http has already refused a bad Content-Length, and one beside Transfer-Encoding. */
+function declaredLength(request: IncomingMessage): number {
+  if (request.headers['transfer-encoding'] !== undefined) return -1;
+  return Number(request.headers['content-length'] ?? 0);
+}

@@ -1,0 +1,92 @@
+// HTTP/1.1 by node:http: for development, for health checks, and behind proxy_pass. It listens on nothing; connections are given to it.
+import type { Buffer } from 'node:buffer';
+import {
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+  STATUS_CODES,
+} from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { ProtocolError } from '../../protocol/errors.ts';
+import type { OpenConnection, TransportContext } from '../context.ts';
+import { HttpConnection } from './connection.ts';
+import { HttpExchange } from './exchange.ts';
+
+const PROTOCOL = 'http';
+
+interface Adopted {
+  readonly connection: HttpConnection;
+  readonly context: TransportContext;
+}
+
+export class HttpServer {
+  readonly #server: Server;
+  readonly #adopted = new WeakMap<Duplex, Adopted>();
+  readonly #maxParams: number;
+
+  constructor(maxHeadSize: number, maxParams: number) {
+    this.#maxParams = maxParams;
+    this.#server = createServer({
+      maxHeaderSize: maxHeadSize,
+      keepAliveTimeout: 0,
+      requestTimeout: 0,
+      headersTimeout: 0,
+    });
+    // Beyond maxHeadersCount node:http drops headers without a word; the count is checked here, and answered.
+    this.#server.maxHeadersCount = 0;
+    this.#server.timeout = 0;
+    this.#server.on('request', (request, response) => this.#handle(request, response));
+    this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) =>
+      this.#clientError(error, socket),
+    );
+  }
+
+  /** Takes over an accepted connection; `first` is what was already read from it. */
+  adopt(socket: Socket, context: TransportContext, first: Buffer | null): OpenConnection {
+    const connection = new HttpConnection(socket, context, first?.length ?? 0);
+    this.#adopted.set(socket, { connection, context });
+    if (first !== null) socket.unshift(first);
+    this.#server.emit('connection', socket);
+    return connection;
+  }
+
+  #handle(request: IncomingMessage, response: ServerResponse): void {
+    const adopted = this.#adopted.get(request.socket);
+    if (adopted === undefined) return;
+    const { connection, context } = adopted;
+    connection.began();
+    response.shouldKeepAlive &&= connection.reusable;
+    const exchange = new HttpExchange(request, response, context.timeouts.send);
+    context.ticker.add(exchange.body);
+    response.once('close', () => {
+      context.ticker.delete(exchange.body);
+      connection.ended();
+      if (!connection.reusable) connection.drain();
+    });
+    const count = request.rawHeaders.length / 2;
+    if (count > this.#maxParams) {
+      const what = `Cannot take request: ${count} headers, limits.params_count is ${this.#maxParams}`;
+      context.report(new ProtocolError('ERR_PARAMS_COUNT', what), PROTOCOL);
+      exchange.reject(431);
+    } else {
+      context.handle(exchange);
+    }
+  }
+
+  #clientError(error: NodeJS.ErrnoException, socket: Duplex): void {
+    const context = this.#adopted.get(socket)?.context;
+    if (error.code === 'ECONNRESET' || !socket.writable || context === undefined) {
+      socket.destroy();
+      return;
+    }
+    const tooLarge = error.code === 'HPE_HEADER_OVERFLOW';
+    const status = tooLarge ? 431 : 400;
+    const what = `Cannot read HTTP request: ${error.message}`;
+    context.report(new ProtocolError(tooLarge ? 'ERR_PARAMS_SIZE' : 'ERR_HTTP_REQUEST', what), PROTOCOL);
+    socket.end(
+      `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
+    );
+  }
+}

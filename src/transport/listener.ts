@@ -1,0 +1,161 @@
+// One listening socket: accepts, checks who may connect and how many, and makes the connection its protocol needs.
+import type { Buffer } from 'node:buffer';
+import { once } from 'node:events';
+import { lstatSync, type Stats } from 'node:fs';
+import { BlockList, createServer, isIPv6, type Server, type Socket } from 'node:net';
+import type { Address, ClientRange } from '../config/address.ts';
+import type { ListenerProtocol } from '../config/types.ts';
+import { type DetectedProtocol, Undecided } from './auto.ts';
+import type { OpenConnection, TransportContext } from './context.ts';
+import { FastcgiConnection } from './fastcgi/connection.ts';
+import { SEND_HIGH_WATER } from './flow-control.ts';
+import { HttpServer } from './http/server.ts';
+import { StreamConnection } from './stream/connection.ts';
+import { listenUnix, removeOwn, type SocketFile } from './unix-socket.ts';
+
+/** Connections above the limit that are still told 503; beyond them a connection is closed without a word. */
+const COURTESY = 64;
+
+export interface ListenerOptions {
+  readonly address: Address;
+  readonly protocol: ListenerProtocol;
+  readonly backlog: number;
+  /** Who may connect to a Unix socket; null for TCP. */
+  readonly file: SocketFile | null;
+  /** Who may connect over TCP; null = anyone. */
+  readonly allowedClients: readonly ClientRange[] | null;
+}
+
+/** What the listeners of one worker share. */
+export type SharedContext = Omit<TransportContext, 'isUnix' | 'closed' | 'metrics'>;
+
+/** How many connections the worker has, over all of its listeners. */
+export interface ConnectionCount {
+  open: number;
+}
+
+export class Listener {
+  readonly #options: ListenerOptions;
+  readonly #context: TransportContext;
+  /** For connections above the limit. */
+  readonly #full: TransportContext;
+  readonly #count: ConnectionCount;
+  readonly #server: Server;
+  readonly #http: HttpServer;
+  readonly #connections = new Set<OpenConnection>();
+  readonly #allowed: BlockList | null;
+  #made: Stats | null = null;
+
+  constructor(
+    options: ListenerOptions,
+    shared: SharedContext,
+    metrics: TransportContext['metrics'],
+    count: ConnectionCount,
+  ) {
+    this.#options = options;
+    this.#count = count;
+    this.#context = {
+      ...shared,
+      metrics,
+      isUnix: options.address.kind === 'unix',
+      closed: (connection) => this.#connections.delete(connection),
+    };
+    this.#full = { ...this.#context, handle: (exchange) => exchange.reject(503, 1) };
+    this.#allowed = options.allowedClients === null ? null : blockList(options.allowedClients);
+    this.#http = new HttpServer(shared.limits.paramsSize, shared.limits.paramsCount);
+    this.#server = createServer(
+      { allowHalfOpen: true, noDelay: true, highWaterMark: SEND_HIGH_WATER },
+      (socket) => this.#accept(socket),
+    );
+  }
+
+  /** The port in use: of interest where the configuration says 0. */
+  get port(): number | null {
+    const address = this.#server.address();
+    return address !== null && typeof address === 'object' ? address.port : null;
+  }
+
+  /** @throws {SocketError} or the system's error when the address cannot be listened on */
+  async listen(): Promise<void> {
+    const { address, backlog, file } = this.#options;
+    if (address.kind === 'unix' && file !== null) {
+      await listenUnix(this.#server, file, backlog);
+      this.#made = lstatSync(file.path);
+    } else if (address.kind === 'tcp') {
+      this.#server.listen({ host: address.host, port: address.port, backlog });
+      await once(this.#server, 'listening');
+    }
+  }
+
+  /** Takes no new connections, and closes those that have nothing in flight. */
+  drain(): void {
+    if (this.#options.file !== null && this.#made !== null) removeOwn(this.#options.file.path, this.#made);
+    this.#server.close();
+    for (const connection of this.#connections) connection.drain();
+  }
+
+  /** Closes every connection now. */
+  destroy(): void {
+    for (const connection of this.#connections) connection.destroy();
+  }
+
+  #accept(socket: Socket): void {
+    const { metrics, limits } = this.#context;
+    // Without a listener an error on a socket we are about to drop would end the process.
+    socket.on('error', ignore);
+    if (this.#allowed !== null && !isAllowed(this.#allowed, socket.remoteAddress)) {
+      metrics.dropped('not_allowed');
+      socket.destroy();
+      return;
+    }
+    if (this.#count.open >= limits.connections + COURTESY) {
+      metrics.dropped('connection_limit');
+      socket.destroy();
+      return;
+    }
+    const isFull = this.#count.open >= limits.connections;
+    this.#count.open += 1;
+    socket.once('close', () => (this.#count.open -= 1));
+    metrics.accepted();
+    if (isFull) metrics.dropped('connection_limit');
+    const context = isFull ? this.#full : this.#context;
+    const { protocol } = this.#options;
+    if (protocol === 'auto') {
+      this.#connections.add(
+        new Undecided(socket, context, (found, first) => this.#open(socket, found, context, first)),
+      );
+    } else {
+      this.#open(socket, protocol, context, null);
+    }
+  }
+
+  #open(socket: Socket, protocol: DetectedProtocol, context: TransportContext, first: Buffer | null): void {
+    if (protocol === 'http') {
+      this.#keep(this.#http.adopt(socket, context, first), context);
+      return;
+    }
+    const connection =
+      protocol === 'fastcgi'
+        ? new FastcgiConnection(socket, context)
+        : new StreamConnection(socket, context, protocol);
+    this.#keep(connection, context);
+    if (first !== null) connection.receive(first);
+  }
+
+  #keep(connection: OpenConnection, context: TransportContext): void {
+    this.#connections.add(connection);
+    if (context === this.#full) connection.serveOnce();
+  }
+}
+
+const ignore = (): void => undefined;
+
+function blockList(ranges: readonly ClientRange[]): BlockList {
+  const list = new BlockList();
+  for (const { address, prefix, family } of ranges) list.addSubnet(address, prefix, family);
+  return list;
+}
+
+/** An IPv4 client of a dual-stack socket shows as ::ffff:a.b.c.d; BlockList knows that form. */
+const isAllowed = (list: BlockList, address: string | undefined): boolean =>
+  address !== undefined && list.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
