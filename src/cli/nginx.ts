@@ -11,7 +11,8 @@ export interface NginxIo {
 }
 
 /** Reads the configuration; `file` is what -c gave. What it throws reaches the caller of runNginx(). */
-export type LoadNginxInput = (file: string | undefined) => NginxInput | Promise<NginxInput>;
+/** undefined: the file has mistakes, and they are printed. */
+export type LoadNginxInput = (file: string | undefined) => NginxInput | undefined;
 
 const USAGE = `usage: viaduct nginx [-c FILE] [--listener N|ADDRESS] [--listen ADDRESS]...
        viaduct nginx --params fastcgi|uwsgi|scgi
@@ -92,7 +93,7 @@ function isUsageError(error: unknown): error is Error {
 /**
  * Runs the verb.
  * @param argv what follows `viaduct nginx`
- * @returns the exit code: 0, or 64 for wrong usage
+ * @returns the exit code: 0, 64 for wrong usage, 78 for a mistake in the file
  */
 export async function runNginx(argv: string[], io: NginxIo, load: LoadNginxInput): Promise<number> {
   try {
@@ -100,7 +101,8 @@ export async function runNginx(argv: string[], io: NginxIo, load: LoadNginxInput
     if (args.help) {
       io.stdout(USAGE);
     } else if (args.params === null) {
-      const input = await load(args.config);
+      const input = load(args.config);
+      if (input === undefined) return EXIT.config;
       const listeners = choose(input.listeners, args.listener, io.cwd);
       io.stdout(renderNginx({ ...input, listeners }, { listen: args.listen }));
     } else {

@@ -1,33 +1,31 @@
 // One listening socket: accepts, checks who may connect and how many, and makes the connection its protocol needs.
 import type { Buffer } from 'node:buffer';
-import { once } from 'node:events';
-import { lstatSync, type Stats } from 'node:fs';
 import { BlockList, createServer, isIPv6, type Server, type Socket } from 'node:net';
-import type { Address, ClientRange } from '../config/address.ts';
+import { formatAddress, type ClientRange } from '../config/address.ts';
 import type { ListenerProtocol } from '../config/types.ts';
 import { type DetectedProtocol, Undecided } from './auto.ts';
+import { bind, type Binding, type Unbind } from './bind.ts';
 import type { OpenConnection, TransportContext } from './context.ts';
 import { FastcgiConnection } from './fastcgi/connection.ts';
 import { SEND_HIGH_WATER } from './flow-control.ts';
 import { HttpServer } from './http/server.ts';
+import type { ProtocolError } from '../protocol/errors.ts';
 import { StreamConnection } from './stream/connection.ts';
-import { listenUnix, removeOwn, type SocketFile } from './unix-socket.ts';
 
 /** Connections above the limit that are still told 503; beyond them a connection is closed without a word. */
 const COURTESY = 64;
 
-export interface ListenerOptions {
-  readonly address: Address;
+export interface ListenerOptions extends Binding {
   readonly protocol: ListenerProtocol;
-  readonly backlog: number;
-  /** Who may connect to a Unix socket; null for TCP. */
-  readonly file: SocketFile | null;
   /** Who may connect over TCP; null = anyone. */
   readonly allowedClients: readonly ClientRange[] | null;
 }
 
 /** What the listeners of one worker share. */
-export type SharedContext = Omit<TransportContext, 'isUnix' | 'closed' | 'metrics'>;
+export interface SharedContext extends Omit<TransportContext, 'isUnix' | 'closed' | 'metrics' | 'report'> {
+  /** `listener` is its address. */
+  report(error: ProtocolError, protocol: string, listener: string): void;
+}
 
 /** How many connections the worker has, over all of its listeners. */
 export interface ConnectionCount {
@@ -44,7 +42,8 @@ export class Listener {
   readonly #http: HttpServer;
   readonly #connections = new Set<OpenConnection>();
   readonly #allowed: BlockList | null;
-  #made: Stats | null = null;
+  #unbind: Unbind | null = null;
+  #whenEmpty: (() => void) | null = null;
 
   constructor(
     options: ListenerOptions,
@@ -57,8 +56,12 @@ export class Listener {
     this.#context = {
       ...shared,
       metrics,
+      report: (error, protocol) => {
+        metrics.protocolError(error.reason, protocol);
+        shared.report(error, protocol, this.label);
+      },
       isUnix: options.address.kind === 'unix',
-      closed: (connection) => this.#connections.delete(connection),
+      closed: (connection) => this.#forget(connection),
     };
     this.#full = { ...this.#context, handle: (exchange) => exchange.reject(503, 1) };
     this.#allowed = options.allowedClients === null ? null : blockList(options.allowedClients);
@@ -69,6 +72,11 @@ export class Listener {
     );
   }
 
+  /** The address as the configuration has it. */
+  get label(): string {
+    return formatAddress(this.#options.address);
+  }
+
   /** The port in use: of interest where the configuration says 0. */
   get port(): number | null {
     const address = this.#server.address();
@@ -77,21 +85,22 @@ export class Listener {
 
   /** @throws {SocketError} or the system's error when the address cannot be listened on */
   async listen(): Promise<void> {
-    const { address, backlog, file } = this.#options;
-    if (address.kind === 'unix' && file !== null) {
-      await listenUnix(this.#server, file, backlog);
-      this.#made = lstatSync(file.path);
-    } else if (address.kind === 'tcp') {
-      this.#server.listen({ host: address.host, port: address.port, backlog });
-      await once(this.#server, 'listening');
-    }
+    this.#unbind = await bind(this.#server, this.#options);
   }
 
   /** Takes no new connections, and closes those that have nothing in flight. */
   drain(): void {
-    if (this.#options.file !== null && this.#made !== null) removeOwn(this.#options.file.path, this.#made);
+    this.#unbind?.();
     this.#server.close();
     for (const connection of this.#connections) connection.drain();
+  }
+
+  /** Resolves when the last connection is gone. */
+  closed(): Promise<void> {
+    if (this.#connections.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#whenEmpty = resolve;
+    });
   }
 
   /** Closes every connection now. */
@@ -140,6 +149,11 @@ export class Listener {
         : new StreamConnection(socket, context, protocol);
     this.#keep(connection, context);
     if (first !== null) connection.receive(first);
+  }
+
+  #forget(connection: OpenConnection): void {
+    this.#connections.delete(connection);
+    if (this.#connections.size === 0) this.#whenEmpty?.();
   }
 
   #keep(connection: OpenConnection, context: TransportContext): void {

@@ -216,9 +216,11 @@ export class FastcgiDecoder {
 
   #finishParams(request: RequestState): void {
     const id = this.#id;
+    // The block is consumed here: what push() would do to keep it is not needed any more.
+    if (this.#borrower === request.params) this.#borrower = null;
     let params: string[];
     try {
-      params = decodePairs(request.params.bytes, this.#limits.paramsCount, (name) => this.#noticeName(name));
+      params = decodePairs(request.params.bytes, this.#limits.paramsCount, this.#dropped);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.#reject(request, error);
@@ -264,6 +266,7 @@ export class FastcgiDecoder {
   }
 
   #closeRecord(): void {
+    if (this.#borrower === this.#discrete) this.#borrower = null;
     if (this.#content === Content.Begin) this.#begin(this.#discrete.bytes);
     else if (this.#content === Content.GetValues) this.#getValues(this.#discrete.bytes);
   }
@@ -290,7 +293,7 @@ export class FastcgiDecoder {
   #getValues(body: Buffer): void {
     const names: string[] = [];
     try {
-      const pairs = decodePairs(body, this.#limits.paramsCount, (name) => this.#noticeName(name));
+      const pairs = decodePairs(body, this.#limits.paramsCount, this.#dropped);
       for (let at = 0; at < pairs.length; at += 2) names.push(pairs[at] as string);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
@@ -307,6 +310,7 @@ export class FastcgiDecoder {
   }
 
   #reject(request: RequestState, error: ProtocolError): void {
+    if (this.#dead) return;
     request.state = State.Discard;
     this.#sink.onReject(this.#id, error);
   }
@@ -318,26 +322,23 @@ export class FastcgiDecoder {
     );
   }
 
-  #noticeName(name: string): void {
-    this.#notice(
-      'ERR_PARAM_NAME',
-      `Dropped param ${JSON.stringify(name)}: a name is not empty and has no "=", nothing has NUL`,
-    );
-  }
+  readonly #dropped = (error: ProtocolError): void => this.#report(error);
 
   #notice(code: ProtocolErrorCode, message: string): void {
+    this.#report(new ProtocolError(code, message));
+  }
+
+  #report(error: ProtocolError): void {
     if (this.#dead) return;
     this.#notices += 1;
-    this.#sink.onNotice(new ProtocolError(code, message));
-    if (this.#notices > this.#limits.notices) {
-      this.#fail(
-        'ERR_FCGI_TOO_MUCH_NOISE',
-        `Cannot go on: ${this.#notices} odd records on one connection, the last: ${message}`,
-      );
-    }
+    this.#sink.onNotice(error);
+    if (this.#notices <= this.#limits.notices) return;
+    const noise = `${this.#notices} odd records on one connection, the last: ${error.message}`;
+    this.#fail('ERR_FCGI_TOO_MUCH_NOISE', `Cannot go on: ${noise}`);
   }
 
   #fail(code: ProtocolErrorCode, message: string): void {
+    if (this.#dead) return;
     this.#dead = true;
     this.#active.clear();
     this.#sink.onError(new ProtocolError(code, message));

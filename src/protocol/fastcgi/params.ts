@@ -1,6 +1,7 @@
 // Name-value pairs (FastCGI 1.0, section 3.4): length, length, name, value; a length is one byte, or four with the top bit set.
 import { ProtocolError } from '../errors.ts';
 import { latin1Slice } from '../latin1.ts';
+import { checkParam } from '../params.ts';
 
 const truncated = (at: number, size: number, what: string): ProtocolError =>
   new ProtocolError(
@@ -10,10 +11,14 @@ const truncated = (at: number, size: number, what: string): ProtocolError =>
 
 /**
  * Decodes a whole block into name, value, name, value ... as latin-1 text.
- * Pairs that no environ may hold (an empty name, "=" in the name, NUL anywhere; FastCGI 6.1) are left out and told to `dropped`.
+ * Pairs that no environ may hold (see checkParam) are left out and told to `dropped`.
  * @throws {ProtocolError} ERR_FCGI_PARAMS_TRUNCATED, ERR_PARAMS_COUNT
  */
-export function decodePairs(block: Buffer, maxPairs: number, dropped: (name: string) => void): string[] {
+export function decodePairs(
+  block: Buffer,
+  maxPairs: number,
+  dropped: (error: ProtocolError) => void,
+): string[] {
   const size = block.length;
   // One native call for the whole block, then slices of it: half the cost of decoding each item.
   const text = latin1Slice(block, 0, size);
@@ -43,12 +48,10 @@ export function decodePairs(block: Buffer, maxPairs: number, dropped: (name: str
     }
     const name = text.slice(at, valueStart);
     const value = text.slice(valueStart, end);
-    if (isClean(name, value)) pairs.push(name, value);
-    else dropped(name);
+    const error = checkParam(name, value);
+    if (error === null) pairs.push(name, value);
+    else dropped(error);
     at = end;
   }
   return pairs;
 }
-
-const isClean = (name: string, value: string): boolean =>
-  name !== '' && !name.includes('=') && !name.includes('\0') && !value.includes('\0');

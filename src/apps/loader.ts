@@ -1,0 +1,91 @@
+// Loads what a mount names, FILE[:EXPORT] or a built-in, and says what was found where it is not what was wanted.
+import { pathToFileURL } from 'node:url';
+import type { Reference } from '../config/reference.ts';
+import { formatReference } from '../config/reference.ts';
+import type { Application, Middleware } from '../gateway/contract.ts';
+import { BUILTIN_MIDDLEWARE } from './middleware/builtin.ts';
+import { BUILTIN_APPS } from './wsgi/builtin.ts';
+
+/** An app or a middleware could not be loaded. `cause` is what its own code threw, if it did. */
+export class LoadError extends Error {
+  override readonly name = 'LoadError';
+  readonly code = 'ERR_APP_LOAD';
+}
+
+/** @throws {LoadError} */
+export async function loadApplication(reference: Reference, timeout: number): Promise<Application> {
+  const found =
+    reference.kind === 'builtin'
+      ? BUILTIN_APPS.get(reference.builtin)
+      : await loadFile(reference, ['application', 'default'], timeout);
+  return expectFunction(found, reference, 'a gateway application (environ, startResponse)') as Application;
+}
+
+/** @throws {LoadError} */
+export async function loadMiddleware(reference: Reference, timeout: number): Promise<Middleware> {
+  const found =
+    reference.kind === 'builtin'
+      ? BUILTIN_MIDDLEWARE.get(reference.builtin)
+      : await loadFile(reference, ['middleware', 'default'], timeout);
+  return expectFunction(found, reference, 'a middleware (app, options)') as Middleware;
+}
+
+type FileReference = Extract<Reference, { kind: 'file' }>;
+
+async function loadFile(
+  reference: FileReference,
+  defaults: readonly string[],
+  timeout: number,
+): Promise<unknown> {
+  const module = await importFile(reference, timeout);
+  const names = reference.exportName === null ? defaults : [reference.exportName];
+  for (const name of names) {
+    // module.exports of a CommonJS file is its default export; its properties are not always exports of their own.
+    const holder = name in module ? module : module['default'];
+    if (isHolder(holder) && name in holder && holder[name] !== undefined) return holder[name];
+  }
+  const exports = Object.keys(module).filter((name) => name !== 'module.exports');
+  const found = exports.length === 0 ? 'exports nothing' : `exports ${exports.join(', ')}`;
+  throw new LoadError(
+    `Cannot load ${formatReference(reference)}: the file ${found}, wanted an export named ${names.join(' or ')}`,
+  );
+}
+
+const isHolder = (value: unknown): value is Record<string, unknown> =>
+  value !== null && (typeof value === 'object' || typeof value === 'function');
+
+async function importFile(reference: FileReference, timeout: number): Promise<Record<string, unknown>> {
+  const { file } = reference;
+  if (/\.[cm]?ts$/.test(file) && !hasTypeScript()) {
+    throw new LoadError(
+      `Cannot load ${file}: Node ${process.version} does not run TypeScript; use Node 22.18 or newer, or compile it to .js and mount that`,
+    );
+  }
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(
+      () =>
+        reject(new LoadError(`Cannot load ${file}: it did not finish within ${timeout} ms (timeouts.boot)`)),
+      timeout,
+    );
+  });
+  try {
+    return (await Promise.race([import(pathToFileURL(file).href), late])) as Record<string, unknown>;
+  } catch (error) {
+    if (error instanceof LoadError) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new LoadError(`Cannot load ${file}: ${why}`, { cause: error });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Set since Node 22.10 to what the process was started with. */
+const hasTypeScript = (): boolean => Boolean((process.features as { typescript?: unknown }).typescript);
+
+function expectFunction(found: unknown, reference: Reference, wanted: string): unknown {
+  if (typeof found === 'function') return found;
+  throw new LoadError(
+    `Cannot use ${formatReference(reference)}: found ${found === null ? 'null' : typeof found}, wanted ${wanted}`,
+  );
+}

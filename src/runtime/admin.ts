@@ -1,0 +1,63 @@
+// The admin server's side of a running process: where it listens, and what it says of readiness and status.
+import type { Server } from 'node:http';
+import type { Logger } from 'pino';
+import { type Address, formatAddress } from '../config/address.ts';
+import { createAdminServer } from '../observe/admin.ts';
+import type { Metrics } from '../observe/metrics.ts';
+import { bind, type Unbind } from '../transport/bind.ts';
+
+export interface AdminSource {
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  /** Why requests cannot be served now; empty when they can. */
+  unready(): readonly string[];
+  status(): object;
+}
+
+/** Milliseconds for answers that are under way. */
+const CLOSE_GRACE = 1000;
+
+export class Admin {
+  readonly #server: Server;
+  readonly #address: Address;
+  #unbind: Unbind | null = null;
+
+  constructor(address: Address, source: AdminSource) {
+    this.#address = address;
+    this.#server = createAdminServer({
+      metrics: source.metrics,
+      logger: source.logger,
+      ready: () => {
+        const reasons = source.unready();
+        return { ready: reasons.length === 0, reasons };
+      },
+      status: () => source.status(),
+    });
+  }
+
+  /** The address in use, its port where the configuration says 0. */
+  get address(): string {
+    const bound = this.#server.address();
+    const port = bound !== null && typeof bound === 'object' ? bound.port : 0;
+    return formatAddress(this.#address.kind === 'tcp' ? { ...this.#address, port } : this.#address);
+  }
+
+  /** @throws {SocketError} or the system's error when the address cannot be listened on */
+  async listen(): Promise<void> {
+    this.#unbind = await bind(this.#server, {
+      address: this.#address,
+      backlog: 128,
+      file: { mode: 0o600, uid: -1, gid: -1 },
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#unbind?.();
+    const deadline = setTimeout(() => this.#server.closeAllConnections(), CLOSE_GRACE);
+    await new Promise((resolve) => {
+      this.#server.close(resolve);
+      this.#server.closeIdleConnections();
+    });
+    clearTimeout(deadline);
+  }
+}

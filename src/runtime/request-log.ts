@@ -1,0 +1,127 @@
+// What the gateway and the transport have to say, as log lines: the access log, slow requests, failures, broken peers.
+import type { Logger } from 'pino';
+import { GatewayError } from '../gateway/errors.ts';
+import type { GatewayEvents, RequestRecord } from '../gateway/events.ts';
+import type { AccessLog } from '../observe/access-log.ts';
+import { RateLimitedLog } from '../observe/rate-limit.ts';
+import type { ProtocolError } from '../protocol/errors.ts';
+
+/** Lines of one kind within an interval of milliseconds, before the rest is only counted. */
+const LIMIT = 10;
+const INTERVAL = 10_000;
+
+export class RequestLog implements GatewayEvents {
+  readonly #logger: Logger;
+  readonly #access: AccessLog;
+  /** Milliseconds; 0 = never. */
+  readonly #slow: number;
+  readonly #limited: RateLimitedLog;
+
+  constructor(logger: Logger, access: AccessLog, slow: number) {
+    this.#logger = logger;
+    this.#access = access;
+    this.#slow = slow;
+    this.#limited = new RateLimitedLog({
+      limit: LIMIT,
+      interval: INTERVAL,
+      now: () => performance.now(),
+      onSuppressed: (key, count) =>
+        logger.warn({ key, count }, `${count} more lines like "${key}" were left out`),
+    });
+  }
+
+  /** Says what was left out; called now and then. */
+  tick(): void {
+    this.#limited.sweep();
+  }
+
+  finished(request: RequestRecord): void {
+    const { environ } = request;
+    this.#access.write({
+      time: Date.now() - request.duration,
+      requestId: environ['viaduct.request_id'],
+      mount: request.mountName,
+      remoteAddr: text(environ['REMOTE_ADDR']),
+      remoteUser: optional(environ['REMOTE_USER']),
+      method: environ.REQUEST_METHOD,
+      uri: uriOf(request),
+      protocol: environ.SERVER_PROTOCOL,
+      upstream: request.protocol,
+      status: request.status,
+      bytesIn: request.bytesIn,
+      bytesOut: request.bytesOut,
+      duration: request.duration / 1000,
+      queue: request.queued / 1000,
+      aborted: request.aborted ?? undefined,
+      userAgent: optional(environ['HTTP_USER_AGENT']),
+      referer: optional(environ['HTTP_REFERER']),
+    });
+    if (this.#slow > 0 && request.duration > this.#slow) this.#logSlow(request);
+  }
+
+  failed(request: RequestRecord, error: unknown): void {
+    // A body that the client cut short is its own business; what the application did is an error.
+    const isClients = error instanceof GatewayError && error.status < 500;
+    if (isClients) {
+      if (this.#limited.allow(error.code))
+        this.#logger.warn({ ...fields(request), code: error.code }, error.message);
+    } else {
+      this.#logger.error(
+        { ...fields(request), err: error },
+        `Request failed: ${error instanceof Error ? error.message : String(error)}`,
+      );
+    }
+  }
+
+  warned(request: RequestRecord, message: string): void {
+    if (this.#limited.allow(`${request.mountName} ${message}`)) this.#logger.warn(fields(request), message);
+  }
+
+  appLine(request: RequestRecord, line: string): void {
+    this.#logger.info({ ...fields(request), source: 'wsgi.errors' }, line);
+  }
+
+  /** A peer broke its protocol. */
+  protocolError(error: ProtocolError, protocol: string, listener: string): void {
+    if (!this.#limited.allow(`${listener} ${error.code}`)) return;
+    const line = { listener, protocol, code: error.code };
+    if (error.scope === 'notice') this.#logger.info(line, error.message);
+    else this.#logger.warn(line, error.message);
+  }
+
+  transportWarning(message: string): void {
+    if (this.#limited.allow(message)) this.#logger.warn(message);
+  }
+
+  #logSlow(request: RequestRecord): void {
+    const seconds = (request.duration / 1000).toFixed(3);
+    const queued = (request.queued / 1000).toFixed(3);
+    const line = {
+      ...fields(request),
+      duration: request.duration / 1000,
+      queue: request.queued / 1000,
+      bytes_in: request.bytesIn,
+      bytes_out: request.bytesOut,
+    };
+    this.#logger.warn(
+      line,
+      `Slow request: ${seconds} s, ${queued} s of them in the queue, status ${request.status}`,
+    );
+  }
+}
+
+const text = (value: unknown): string => (typeof value === 'string' ? value : '');
+const optional = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
+
+function uriOf({ environ }: RequestRecord): string {
+  if (typeof environ['REQUEST_URI'] === 'string') return environ['REQUEST_URI'];
+  const path = environ.SCRIPT_NAME + environ.PATH_INFO;
+  return environ.QUERY_STRING === '' ? path : `${path}?${environ.QUERY_STRING}`;
+}
+
+const fields = (request: RequestRecord): Record<string, unknown> => ({
+  request_id: request.environ['viaduct.request_id'],
+  mount: request.mountName,
+  method: request.environ.REQUEST_METHOD,
+  uri: uriOf(request),
+});

@@ -1,0 +1,156 @@
+// One worker: its listeners, its mounts, its clock and its logs, from boot to the last response. It does not know who
+// started it, nor anything of signals and exit codes.
+import type { Logger } from 'pino';
+import { formatAddress } from '../config/address.ts';
+import type { Config, ListenerConfig } from '../config/types.ts';
+import { Gateway } from '../gateway/gateway.ts';
+import type { AccessLog } from '../observe/access-log.ts';
+import { Metrics, NO_MOUNT } from '../observe/metrics.ts';
+import type { TransportExchange } from '../transport/context.ts';
+import {
+  type ConnectionCount,
+  Listener,
+  type ListenerOptions,
+  type SharedContext,
+} from '../transport/listener.ts';
+import { Ticker } from '../transport/timeouts.ts';
+import { DEFAULT_LIMITS } from '../protocol/limits.ts';
+import { bootMounts } from './boot.ts';
+import { RequestLog } from './request-log.ts';
+import { lookupGroup, lookupUser } from './users.ts';
+
+/** Milliseconds for the last bytes and the peers' FINs, once every response has ended. */
+const FLUSH_TIME = 2000;
+
+export interface WorkerOptions {
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly accessLog: AccessLog;
+  readonly metrics: Metrics;
+}
+
+export class Worker {
+  readonly #config: Config;
+  readonly #metrics: Metrics;
+  readonly #log: RequestLog;
+  readonly #ticker = new Ticker();
+  readonly #listeners: Listener[];
+  #gateway: Gateway | null = null;
+  /** Requests that came while the apps were still booting. */
+  #early: TransportExchange[] = [];
+  #draining = false;
+
+  constructor({ config, logger, accessLog, metrics }: WorkerOptions) {
+    this.#config = config;
+    this.#metrics = metrics;
+    this.#log = new RequestLog(logger, accessLog, config.log.slow);
+    this.#ticker.add(this.#log);
+    const shared = this.#shared();
+    const count: ConnectionCount = { open: 0 };
+    this.#listeners = config.listeners.map((listener) => {
+      const slots = metrics.listener(formatAddress(listener.address), listener.protocol);
+      return new Listener(listenerOptions(listener), shared, slots, count);
+    });
+  }
+
+  /** Why requests cannot be served now; empty when they can. */
+  get unready(): string[] {
+    const reasons: string[] = [];
+    if (this.#gateway === null) reasons.push('the apps are still booting');
+    if (this.#draining) reasons.push('the worker is draining');
+    return reasons;
+  }
+
+  /** Requests in flight. */
+  get active(): number {
+    return (this.#gateway?.active ?? 0) + this.#early.length;
+  }
+
+  /**
+   * Binds every address, or none.
+   * @throws {SocketError} or the system's error of the first that failed
+   */
+  async listen(): Promise<void> {
+    const bound: Listener[] = [];
+    try {
+      for (const listener of this.#listeners) {
+        await listener.listen();
+        bound.push(listener);
+      }
+    } catch (error) {
+      for (const listener of bound) listener.drain();
+      throw error;
+    }
+    this.#ticker.start();
+  }
+
+  /**
+   * Boots the apps; what came meanwhile is answered then.
+   * @throws {BootError}
+   */
+  async boot(): Promise<void> {
+    const mounts = await bootMounts(this.#config, this.#metrics);
+    const gateway = new Gateway(mounts, this.#log, this.#metrics.mount(NO_MOUNT));
+    this.#ticker.add(gateway);
+    this.#gateway = gateway;
+    const early = this.#early;
+    this.#early = [];
+    for (const exchange of early) if (!exchange.closed) gateway.handle(exchange);
+  }
+
+  /**
+   * Stops accepting, lets what is in flight end for up to `graceful` milliseconds, then cuts it off.
+   * Resolves when nothing is left; true if nothing had to be cut off.
+   */
+  async stop(graceful: number): Promise<boolean> {
+    this.#draining = true;
+    for (const listener of this.#listeners) listener.drain();
+    for (const exchange of this.#early) exchange.reject(503, 1);
+    const clean = this.#gateway === null || (await withinTime(this.#gateway.drained(), graceful));
+    if (!clean) this.#gateway?.shutdown();
+    await withinTime(Promise.all(this.#listeners.map((listener) => listener.closed())), FLUSH_TIME);
+    for (const listener of this.#listeners) listener.destroy();
+    this.#ticker.stop();
+    return clean;
+  }
+
+  /** Cuts off whatever is in flight. */
+  stopNow(): void {
+    this.#gateway?.shutdown();
+    for (const listener of this.#listeners) listener.destroy();
+  }
+
+  #shared(): SharedContext {
+    const { limits, timeouts } = this.#config;
+    return {
+      limits: { ...DEFAULT_LIMITS, ...limits },
+      timeouts,
+      ticker: this.#ticker,
+      handle: (exchange) => {
+        if (this.#gateway === null) this.#early.push(exchange);
+        else this.#gateway.handle(exchange);
+      },
+      report: (error, protocol, listener) => this.#log.protocolError(error, protocol, listener),
+      warn: (message) => this.#log.transportWarning(message),
+    };
+  }
+}
+
+function listenerOptions(listener: ListenerConfig): ListenerOptions {
+  const uid = listener.owner === null ? -1 : (lookupUser(listener.owner)?.uid ?? -1);
+  const gid = listener.group === null ? -1 : (lookupGroup(listener.group)?.gid ?? -1);
+  return { ...listener, file: { mode: listener.mode, uid, gid } };
+}
+
+/** True when `work` is done within `limit` milliseconds. */
+async function withinTime(work: Promise<unknown>, limit: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), limit);
+  });
+  try {
+    return await Promise.race([work.then(() => true), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
