@@ -51,7 +51,7 @@ const listener = z
         })
         .min(1, { error: 'at least one IP address or range' })
         .nullable()
-        .default(null)
+        .prefault(null)
         .describe(
           'TCP only: who may connect, as IP addresses and ranges such as 10.0.0.0/8; default: anyone',
         ),
