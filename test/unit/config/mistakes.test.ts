@@ -277,7 +277,7 @@ const CASES: Case[] = [
     what: 'a socket that systemd passes',
     yaml: address("'systemd:web'"),
     lines: [
-      '1:39: listeners[0].address: systemd:NAME is not available in this version, found "systemd:web"; expected unix:path or host:port',
+      '1:39: listeners[0].address: systemd:NAME is not available in this version, found "systemd:web"; write unix:PATH or HOST:PORT',
     ],
   },
 ];
