@@ -13,10 +13,7 @@ describe('users and groups', () => {
     folder = mkdtempSync(join(tmpdir(), 'viaduct-'));
     passwd = join(folder, 'passwd');
     group = join(folder, 'group');
-    writeFileSync(
-      passwd,
-      'root:x:0:0:root:/root:/bin/sh\n# a note\nweb:x:33:34::/:/bin/false\n77:x:5:6:::\n\n',
-    );
+    writeFileSync(passwd, 'root:x:0:0:root:/:/bin/sh\n# a note\nweb:x:33:34::/:/bin/false\n77:x:5:6:::\n\n');
     writeFileSync(group, 'root:x:0:\nweb:x:34:a,b\n');
   });
   after(() => {
