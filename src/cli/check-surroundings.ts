@@ -1,5 +1,6 @@
 // What a configuration names outside itself: files, folders, users and groups. Changes nothing, opens nothing.
 import { accessSync, constants, existsSync, statSync } from 'node:fs';
+import type { Stats } from 'node:fs';
 import { dirname } from 'node:path';
 import type { LoadedConfig } from '../config/load.ts';
 import type { KeyPath, Problem } from '../config/problems.ts';
@@ -58,6 +59,7 @@ class Checker {
     const { file } = reference;
     const kind = kindOf(file);
     if (kind === 'nothing') this.#fail(path, `Cannot find the file ${file}`);
+    else if (kind === 'unreachable') this.#fail(path, `Cannot reach the file ${file}: permission denied`);
     else if (kind !== 'file') this.#fail(path, `Expected a file, found a ${kind} at ${file}`);
     else if (!allows(file, constants.R_OK))
       this.#fail(path, `Cannot read the file ${file}: permission denied`);
@@ -73,7 +75,7 @@ class Checker {
     }
     const kind = kindOf(address.path);
     // whether something serves on an existing socket is seen when it is bound
-    if (kind !== 'nothing' && kind !== 'socket') {
+    if (kind === 'file' || kind === 'folder' || kind === 'device') {
       this.#fail(path, `Expected a socket or nothing at ${address.path}, found a ${kind}`);
     }
     this.folder(dirname(address.path), path);
@@ -84,7 +86,7 @@ class Checker {
     const kind = kindOf(file);
     if (kind === 'folder' || kind === 'socket')
       this.#fail(path, `Expected a file, found a ${kind} at ${file}`);
-    else if (kind === 'nothing') this.folder(dirname(file), path);
+    else if (kind === 'nothing' || kind === 'unreachable') this.folder(dirname(file), path);
     else if (!allows(file, constants.W_OK))
       this.#fail(path, `Cannot write the file ${file}: permission denied`);
   }
@@ -119,10 +121,18 @@ class Checker {
   }
 }
 
-type Kind = 'nothing' | 'file' | 'folder' | 'socket' | 'device';
+/** unreachable: a folder on the way there may not be entered, or links lead in a circle. */
+type Kind = 'nothing' | 'unreachable' | 'file' | 'folder' | 'socket' | 'device';
 
 function kindOf(path: string): Kind {
-  const stat = statSync(path, { throwIfNoEntry: false });
+  let stat: Stats | undefined;
+  try {
+    stat = statSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    // a file where a folder should be on the way there
+    const isNotDirectory = error instanceof Error && 'code' in error && error.code === 'ENOTDIR';
+    return isNotDirectory ? 'nothing' : 'unreachable';
+  }
   if (stat === undefined) return 'nothing';
   if (stat.isFile()) return 'file';
   if (stat.isDirectory()) return 'folder';

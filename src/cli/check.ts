@@ -2,7 +2,7 @@
 import { formatConfig, maskSecrets } from '../config/print.ts';
 import { CONFIG_PLACES, findConfigFile, loadConfig } from '../config/load.ts';
 import type { LoadedConfig } from '../config/load.ts';
-import { ConfigError, formatProblem } from '../config/problems.ts';
+import { ConfigError, formatProblem, inFileOrder } from '../config/problems.ts';
 import type { Problem } from '../config/problems.ts';
 import type { Config } from '../config/types.ts';
 import { resolve } from 'node:path';
@@ -65,5 +65,5 @@ export function openConfig(named: string | undefined, io: Io): LoadedConfig | un
 }
 
 function report(problems: Problem[], label: string, io: Io): void {
-  for (const problem of problems) io.stderr(`${label}${formatProblem(problem)}\n`);
+  for (const problem of inFileOrder(problems)) io.stderr(`${label}${formatProblem(problem)}\n`);
 }

@@ -12,6 +12,9 @@ export interface ClientRange {
   family: 'ipv4' | 'ipv6';
 }
 
+/** Where the admin page is when the file does not say. */
+export const DEFAULT_ADMIN_ADDRESS = '127.0.0.1:9180';
+
 /** sockaddr_un.sun_path has 108 bytes on Linux, one of them for the final NUL (unix(7)). */
 export const MAX_SOCKET_PATH_BYTES = 107;
 
@@ -23,7 +26,7 @@ export function parseAddress(text: string): Address {
   if (text.startsWith('systemd:')) {
     throw new BadValue(
       `systemd:NAME is not available in this version, found ${describeValue(text)}`,
-      EXPECTED.toLowerCase(),
+      'write unix:PATH or HOST:PORT',
     );
   }
   const match = /^(?:\[([^\]]*)\]|([^:]*)):(\d+)$/.exec(text);

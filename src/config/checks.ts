@@ -2,6 +2,7 @@
 // Reads the data as the file has it, so that it says its part even where the schema found mistakes too.
 import {
   addressesCollide,
+  DEFAULT_ADMIN_ADDRESS,
   formatAddress,
   MAX_SOCKET_PATH_BYTES,
   parseAddress,
@@ -14,8 +15,6 @@ import type { Issue, KeyPath } from './problems.ts';
 
 type Mapping = Readonly<Record<string, unknown>>;
 type LineOf = (path: KeyPath) => number;
-
-export const DEFAULT_ADMIN_ADDRESS = '127.0.0.1:9180';
 
 /** `folder` is what relative paths are relative to. */
 export function crossCheck(data: unknown, folder: string, lineOf: LineOf): Issue[] {

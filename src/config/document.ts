@@ -139,7 +139,8 @@ class Reader {
     for (const pair of map.items) {
       const key = keyOf(pair);
       const place = [...path, key ?? ''];
-      if (key === undefined) this.#fail(path, 'Expected a text as key, found a list, a mapping or nothing');
+      if (key === undefined)
+        this.#fail(path, 'Expected a text as key, found a list, a mapping or nothing', undefined, true);
       else if (key === '__proto__') this.#fail(place, 'This key is not allowed', undefined, true);
       else if (key === '<<') this.#fail(place, 'Merge keys are not supported', 'write the keys out', true);
       else result[key] = this.read(pair.value, place);

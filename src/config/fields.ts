@@ -49,7 +49,7 @@ export function duration(least: 0 | 1): Field<number, unknown> {
 /** -> bytes, at least `least`. */
 export function size(least: 0 | 1): Field<number, unknown> {
   const written = z.string({ error: SIZE }).meta({ pattern: '^\\d+[KMGkmg]?$' });
-  const raw = z.union([written, z.int().min(least)], { error: SIZE });
+  const raw = z.union([written, z.int().min(least, { error: SIZE })], { error: SIZE });
   return reading(raw, (value) => atLeast(parseSize(value), least, 'a size above 0', value));
 }
 
@@ -71,9 +71,13 @@ export const mode: Field<number, unknown> = reading(
   },
 );
 
+const ACCOUNT = 'a name or a number';
+
 /** The name of a user or group, or its number; null when not given. */
 export const account: Field<string | null, unknown> = reading(
-  z.union([z.string().min(1), z.int().min(0), z.null()], { error: 'a name or a number' }),
+  z.union([z.string().min(1, { error: ACCOUNT }), z.int().min(0, { error: ACCOUNT }), z.null()], {
+    error: ACCOUNT,
+  }),
   (value) => (value === null ? null : String(value)),
 ).prefault(null);
 

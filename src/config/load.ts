@@ -60,7 +60,8 @@ export function loadConfig(file: string, env: NodeJS.ProcessEnv): LoadedConfig {
   const parsed = configSchema.safeParse(data);
   const shape = parsed.success ? [] : explainIssues(parsed.error.issues, data);
   const cross = crossCheck(data, folder, (keys) => document.locate(keys).line);
-  const unread = document.issues.map((issue) => issue.path);
+  // what could not be read was said; that it is missing need not be
+  const unread = document.issues.filter((issue) => issue.atKey !== true).map((issue) => issue.path);
   const issues = [...shape, ...cross].filter((issue) => !unread.some((keys) => isWithin(issue.path, keys)));
   const problems = [...document.issues, ...issues].map(place).concat(syntaxProblems(path, document));
   if (!parsed.success || problems.length > 0) throw new ConfigError('ERR_CONFIG_INVALID', problems);

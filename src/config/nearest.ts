@@ -7,7 +7,7 @@ export function nearest(word: string, candidates: readonly string[]): string | u
     .map((candidate) => ({ candidate, distance: editDistance(plain, simplify(candidate)) }))
     .toSorted((a, b) => a.distance - b.distance);
   const best = ranked[0];
-  const allowed = Math.max(1, Math.floor(plain.length / 3));
+  const allowed = Math.max(1, Math.floor(plain.length * 0.4));
   return best !== undefined && best.distance <= allowed ? best.candidate : undefined;
 }
 

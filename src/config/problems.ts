@@ -32,7 +32,7 @@ export class ConfigError extends Error {
   readonly problems: readonly Problem[];
 
   constructor(code: ConfigErrorCode, problems: readonly Problem[]) {
-    const sorted = problems.toSorted((a, b) => a.line - b.line || a.column - b.column);
+    const sorted = inFileOrder(problems);
     super(sorted.map(formatProblem).join('\n'));
     this.code = code;
     this.problems = sorted;
@@ -48,6 +48,10 @@ export class BadValue extends Error {
     super(message);
     this.hint = hint;
   }
+}
+
+export function inFileOrder(problems: readonly Problem[]): Problem[] {
+  return problems.toSorted((a, b) => a.line - b.line || a.column - b.column);
 }
 
 /** `file:line:column: path: message; hint` */

@@ -27,7 +27,9 @@ const ENDINGS = /\.[cm]?[jt]s$/;
 /** A relative file stays relative. */
 export function parseReference(text: string, role: ReferenceRole): Reference {
   if (text.startsWith('viaduct:')) return parseBuiltin(text, role);
-  const colon = text.lastIndexOf(':');
+  const lastColon = text.lastIndexOf(':');
+  // a colon in a folder's name is no separator
+  const colon = lastColon > text.lastIndexOf('/') ? lastColon : -1;
   const file = colon === -1 ? text : text.slice(0, colon);
   const exportName = colon === -1 ? null : text.slice(colon + 1);
   if (file === '' || file.includes('\0')) {

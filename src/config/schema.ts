@@ -1,7 +1,7 @@
 // The shape of the file: every key this version accepts, its type, default and meaning. Paths stay as written;
 // what one key means for another is not looked at here (checks.ts).
 import { z } from 'zod';
-import { parseAddress, parseClientRange } from './address.ts';
+import { DEFAULT_ADMIN_ADDRESS, parseAddress, parseClientRange } from './address.ts';
 import { account, camelKeys, duration, mode, reading, size, text, wholeNumber } from './fields.ts';
 import { parseHost, parseMountPath } from './mount-place.ts';
 import { parseReference } from './reference.ts';
@@ -51,7 +51,7 @@ const listener = z
         })
         .min(1, { error: 'at least one IP address or range' })
         .nullable()
-        .default(null)
+        .prefault(null)
         .describe(
           'TCP only: who may connect, as IP addresses and ranges such as 10.0.0.0/8; default: anyone',
         ),
@@ -204,7 +204,7 @@ const admin = z
     [
       z.literal(false).transform(() => null),
       z.strictObject(
-        { address: address.prefault('127.0.0.1:9180').describe('HOST:PORT or unix:PATH') },
+        { address: address.prefault(DEFAULT_ADMIN_ADDRESS).describe('HOST:PORT or unix:PATH') },
         MAPPING,
       ),
     ],

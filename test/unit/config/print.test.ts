@@ -1,0 +1,86 @@
+// The effective configuration as YAML, and what it hides.
+import { expect } from 'chai';
+import { parse } from 'yaml';
+import { formatConfig, MASK, maskSecrets } from '../../../src/config/print.ts';
+import { BASE, load, useFolder } from './fixture.ts';
+
+describe('formatConfig', () => {
+  const folder = useFolder();
+
+  it('writes what loads to the same configuration', () => {
+    const { config } = load(
+      folder,
+      `listeners:
+  - {address: unix:a.sock, protocol: auto, mode: "0007", owner: 5}
+  - {address: "[::1]:0", protocol: http, allowed_clients: [10.0.0.0/8]}
+mounts:
+  - {path: /é, host: "*.x.y", app: "./a b.js:x", env: {A: "0660", B: "$\${HOME}", C: "null", D: ""}, limits: {body_size: 3}}
+  - {path: /, app: viaduct:hello, middleware: [{use: "./m.js:x", options: {a: ["$\${B}", null, 1.5]}}, viaduct:lint]}
+timeouts: {request: 0, idle: 90s, boot: 1500ms}
+admin: false
+log: {file: x.log, slow: 0}
+`,
+    );
+    expect(config.mounts[0]?.env['B']).to.equal('${HOME}');
+    expect(load(folder, formatConfig(config)).config).to.deep.equal(config);
+    const plain = load(folder, BASE).config;
+    expect(load(folder, formatConfig(plain)).config).to.deep.equal(plain);
+  });
+
+  it('uses the units of the file', () => {
+    const shown = parse(formatConfig(load(folder, BASE).config)) as Record<string, Record<string, unknown>>;
+    expect(shown['limits']?.['params_size']).to.equal('64K');
+    expect(shown['timeouts']?.['idle']).to.equal('75s');
+  });
+});
+
+describe('maskSecrets', () => {
+  const folder = useFolder();
+
+  it('hides what its name, its form or its source gives away, and nothing else', () => {
+    const loaded = load(
+      folder,
+      `${BASE}    env:
+      API_KEY: k1
+      auth_token: k2
+      CLIENT_SECRET: k3
+      DB_PASSWORD: k4
+      SMTP_PASS: k5
+      AWS_CREDENTIALS: k6
+      SENTRY_DSN: k7
+      DATABASE_URL: postgres://u:k8@db/x
+      HOME_URL: https://example.com/a@b
+      OUTSIDE: a\${SECRET_THING}b
+      FALLBACK: \${NONE:-plain}
+      MODE: production
+    middleware:
+      - use: ./m.js
+        options: {password: k9, nested: {tokens: [k10]}, realm: staff, seed: "\${SECRET_THING}"}
+`,
+      { SECRET_THING: 'k11' },
+    );
+    const [mount] = maskSecrets(loaded).mounts;
+    expect(mount?.env).to.deep.equal({
+      API_KEY: MASK,
+      auth_token: MASK,
+      CLIENT_SECRET: MASK,
+      DB_PASSWORD: MASK,
+      SMTP_PASS: MASK,
+      AWS_CREDENTIALS: MASK,
+      SENTRY_DSN: MASK,
+      DATABASE_URL: MASK,
+      HOME_URL: 'https://example.com/a@b',
+      OUTSIDE: MASK,
+      FALLBACK: MASK,
+      MODE: 'production',
+    });
+    expect(mount?.middleware[0]?.options).to.deep.equal({
+      password: MASK,
+      nested: { tokens: [MASK] },
+      realm: 'staff',
+      seed: MASK,
+    });
+    expect(formatConfig(maskSecrets(loaded))).to.not.match(/k\d/);
+    expect(loaded.config.mounts[0]?.env['API_KEY']).to.equal('k1');
+  });
+});
