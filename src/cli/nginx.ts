@@ -1,5 +1,6 @@
 // `viaduct nginx`: prints the nginx configuration that fits the file, or one of the params files.
 import { parseArgs } from 'node:util';
+import { EXIT } from './exit-codes.ts';
 import { AddressError, formatAddress, parseAddress } from './client/address.ts';
 import { PARAMS_PROTOCOLS, type ParamsProtocol, renderParamsFile } from './nginx/params.ts';
 import { type NginxInput, type NginxListener, renderNginx } from './nginx/render.ts';
@@ -10,8 +11,7 @@ export interface NginxIo {
   readonly cwd: string;
 }
 
-/** Reads the configuration; `file` is what -c gave. What it throws reaches the caller of runNginx(). */
-/** undefined: the file has mistakes, and they are printed. */
+/** Reads the configuration; `file` is what -c gave. undefined: it has mistakes, and they are printed. */
 export type LoadNginxInput = (file: string | undefined) => NginxInput | undefined;
 
 const USAGE = `usage: viaduct nginx [-c FILE] [--listener N|ADDRESS] [--listen ADDRESS]...
@@ -24,8 +24,6 @@ Prints the nginx configuration that fits the file: an upstream and a server bloc
   --listen ADDRESS    what a server block of nginx listens on, once for each (default 80, 8081, ...)
   --params PROTOCOL   only the params file of this protocol
 `;
-
-const EXIT = { ok: 0, usage: 64 } as const;
 
 class UsageError extends Error {
   override readonly name = 'UsageError';

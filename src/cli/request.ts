@@ -1,4 +1,5 @@
 // `viaduct request`: sends one request straight to a socket and prints the response as `curl -i` does.
+import { EXIT } from './exit-codes.ts';
 import type { ResponseHead } from './client/cgi-response.ts';
 import type { BytePair, Client, ClientRequest, ResponseSink } from './client/client.ts';
 import { ClientFailure, errorCode } from './client/failure.ts';
@@ -30,8 +31,6 @@ const CLIENTS: Readonly<Record<RequestProtocol, () => Promise<Client>>> = {
   scgi: async () => (await import('./client/scgi.ts')).requestScgi,
   http: async () => (await import('./client/http.ts')).requestHttp,
 };
-
-const EXIT = { ok: 0, failed: 1, usage: 64 } as const;
 
 /** Default headers, then what -H gave: it replaces a default one of its name, and repeats of it are all sent. */
 function mergeHeaders(args: RequestArgs, body: Buffer | null): BytePair[] {

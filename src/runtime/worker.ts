@@ -5,7 +5,7 @@ import { formatAddress } from '../config/address.ts';
 import type { Config, ListenerConfig } from '../config/types.ts';
 import { Gateway } from '../gateway/gateway.ts';
 import type { AccessLog } from '../observe/access-log.ts';
-import { Metrics, NO_MOUNT } from '../observe/metrics.ts';
+import { type Metrics, NO_MOUNT } from '../observe/metrics.ts';
 import type { TransportExchange } from '../transport/context.ts';
 import {
   type ConnectionCount,

@@ -1,7 +1,9 @@
 // Unix sockets in the file system: who may connect, what an earlier process left behind, and what is ours to remove.
+import { Buffer } from 'node:buffer';
 import { chownSync, lstatSync, type Stats, unlinkSync } from 'node:fs';
 import { connect, type Server } from 'node:net';
 import { once } from 'node:events';
+import { MAX_SOCKET_PATH_BYTES } from '../config/address.ts';
 
 /** A socket file could not be made. `code` is the system's, or ERR_SOCKET_... where the system would not tell. */
 export class SocketError extends Error {
@@ -25,9 +27,17 @@ export interface SocketFile {
 
 /**
  * Listens on `file`, with its mode from the first moment on. A socket that nobody serves any more is replaced.
- * @throws {SocketError} ERR_SOCKET_IN_USE, ERR_SOCKET_NOT_A_SOCKET, or the system's code
+ * @throws {SocketError} ERR_SOCKET_PATH, ERR_SOCKET_IN_USE, ERR_SOCKET_NOT_A_SOCKET, or the system's code
  */
 export async function listenUnix(server: Server, file: SocketFile, backlog: number): Promise<void> {
+  // Node 20 and 22 cut a longer path without a word, and listen somewhere else.
+  const length = Buffer.byteLength(file.path);
+  if (length > MAX_SOCKET_PATH_BYTES) {
+    throw new SocketError(
+      'ERR_SOCKET_PATH',
+      `Cannot listen on ${file.path}: the path has ${length} bytes, wanted at most ${MAX_SOCKET_PATH_BYTES}`,
+    );
+  }
   await removeStale(file.path);
   // bind() makes the file with the umask of that moment: chmod afterwards would leave a gap.
   const umask = process.umask(0o777 & ~file.mode);

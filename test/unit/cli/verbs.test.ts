@@ -27,8 +27,8 @@ class Recorder implements Io {
     this.env = env;
   }
 
-  stdout = (text: string): void => {
-    this.out += text;
+  stdout = (text: string | Uint8Array): void => {
+    this.out += Buffer.from(text).toString();
   };
 
   stderr = (text: string): void => {

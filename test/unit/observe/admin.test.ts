@@ -1,13 +1,7 @@
 import { expect } from 'chai';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import type { Server } from 'node:http';
-import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { spawnSync } from 'node:child_process';
-import { closeAdmin, listenAdmin } from '../../../src/observe/admin-address.ts';
 import { createAdminServer } from '../../../src/observe/admin.ts';
 import { Metrics } from '../../../src/observe/metrics.ts';
 import { parseExposition } from './exposition.ts';
@@ -59,9 +53,12 @@ describe('observe/admin', () => {
       },
       logger: { error: (fields) => logged.push(fields) },
     });
-    address = await listenAdmin(server, '127.0.0.1:0');
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const bound = server.address();
+    address = `127.0.0.1:${bound !== null && typeof bound === 'object' ? bound.port : 0}`;
   });
-  after(() => closeAdmin(server));
+  after(() => server.close());
 
   it('serves metrics, OpenMetrics by Accept', async () => {
     metrics.mount('api');
@@ -141,102 +138,5 @@ describe('observe/admin', () => {
     expect(server.maxConnections).to.equal(64);
     expect(server.headersTimeout).to.be.within(1, 10_000);
     expect(server.requestTimeout).to.be.within(1, 10_000);
-  });
-});
-
-describe('observe/admin-address', () => {
-  let folder = '';
-  const open: Server[] = [];
-  beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), 'viaduct-admin-'));
-  });
-  afterEach(async () => {
-    await Promise.all(open.splice(0).map(closeAdmin));
-    rmSync(folder, { recursive: true });
-  });
-
-  async function start(address: string): Promise<string> {
-    const server = createAdminServer({
-      metrics: { render: () => Promise.resolve({ contentType: 'text/plain', text: '' }) },
-      ready: () => ({ ready: true, reasons: [] }),
-      status: () => ({}),
-      logger: { error() {} },
-    });
-    const bound = await listenAdmin(server, address);
-    open.push(server);
-    return bound;
-  }
-
-  async function refusal(address: string): Promise<string> {
-    try {
-      await start(address);
-    } catch (error) {
-      return error instanceof Error ? error.message : '';
-    }
-    return 'it listens';
-  }
-
-  it('makes a Unix socket for the owner alone, and leaves the umask as it was', async () => {
-    const path = join(folder, 'admin.sock');
-    const before = process.umask(0o022);
-    await start(`unix:${path}`);
-    expect(process.umask(before)).to.equal(0o022);
-    expect(statSync(path).mode & 0o777).to.equal(0o600);
-    expect((await ask(`unix:${path}`, '/livez')).body).to.equal('ok\n');
-    await Promise.all(open.splice(0).map(closeAdmin));
-    expect(existsSync(path)).to.equal(false);
-  });
-
-  it('replaces a socket nobody listens on, leaves a live one and a file alone', async () => {
-    const path = join(folder, 'admin.sock');
-    const script = `require('net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`;
-    spawnSync(process.execPath, ['-e', script]);
-    expect(statSync(path).isSocket()).to.equal(true);
-    await start(`unix:${path}`);
-    expect(await refusal(`unix:${path}`)).to.contain('another process listens there');
-    expect((await ask(`unix:${path}`, '/livez')).status).to.equal(200);
-    const file = join(folder, 'file');
-    writeFileSync(file, 'precious');
-    expect(await refusal(`unix:${file}`)).to.contain('no socket');
-    expect(existsSync(file)).to.equal(true);
-  });
-
-  it('refuses a path longer than the kernel takes, and takes the longest', async () => {
-    const path = join(folder, 'x'.repeat(107 - folder.length - 1));
-    await start(`unix:${path}`);
-    expect(await refusal(`unix:${path}x`)).to.contain('108 bytes');
-    expect(await refusal('unix:')).to.contain('0 bytes');
-  });
-
-  it('takes HOST:PORT and [IPV6]:PORT, and names what it cannot read', async () => {
-    expect(await start('127.0.0.1:0')).to.match(/^127\.0\.0\.1:\d+$/);
-    for (const address of [
-      '',
-      '9180',
-      'localhost',
-      '127.0.0.1:',
-      '::1:80',
-      '127.0.0.1:65536',
-      '127.0.0.1:x',
-    ]) {
-      expect(await refusal(address)).to.contain(`"${address}": wanted HOST:PORT`);
-    }
-  });
-
-  it('reports a port that is taken', async () => {
-    const taken = await start('127.0.0.1:0');
-    expect(await refusal(taken)).to.contain('EADDRINUSE');
-  });
-
-  it('closes in the face of a connection that says nothing', async () => {
-    const path = join(folder, 'admin.sock');
-    await start(`unix:${path}`);
-    const silent = connect(path);
-    await once(silent, 'connect');
-    silent.write('GET /livez HT');
-    const closed = once(silent, 'close');
-    await Promise.all(open.splice(0).map(closeAdmin));
-    silent.destroy();
-    await closed;
   });
 });
