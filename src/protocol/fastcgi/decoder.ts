@@ -12,7 +12,7 @@ import {
 } from './constants.ts';
 import type { FastcgiSink } from './events.ts';
 import { decodePairs } from './params.ts';
-import { Action, actionFor, State } from './states.ts';
+import { Action, actionFor, isFromApplication, State } from './states.ts';
 
 const BEGIN_LENGTH = 8;
 
@@ -344,11 +344,3 @@ export class FastcgiDecoder {
     this.#sink.onError(new ProtocolError(code, message));
   }
 }
-
-/** END_REQUEST, STDOUT, STDERR, GET_VALUES_RESULT and UNKNOWN_TYPE only ever go to the web server. */
-const isFromApplication = (type: number): boolean =>
-  type === RecordType.EndRequest ||
-  type === RecordType.Stdout ||
-  type === RecordType.Stderr ||
-  type === RecordType.GetValuesResult ||
-  type === RecordType.UnknownType;

@@ -55,3 +55,11 @@ export function actionFor(type: number, length: number, state: State): Action {
       return TABLE.unknown[state];
   }
 }
+
+/** END_REQUEST, STDOUT, STDERR, GET_VALUES_RESULT and UNKNOWN_TYPE only ever go to the web server. */
+export const isFromApplication = (type: number): boolean =>
+  type === RecordType.EndRequest ||
+  type === RecordType.Stdout ||
+  type === RecordType.Stderr ||
+  type === RecordType.GetValuesResult ||
+  type === RecordType.UnknownType;
