@@ -24,7 +24,6 @@ export function crossCheck(data: unknown, folder: string, lineOf: LineOf): Issue
     readAddress(listener['address'], ['listeners', index, 'address'], folder),
   );
   return [
-    ...listeners.flatMap(([listener, index]) => checkKindOfSocket(listener, ['listeners', index])),
     ...checkAddresses(addresses, adminAddress(data['admin'], folder), lineOf),
     ...checkMounts(rows(data['mounts']), lineOf),
   ];
@@ -41,12 +40,18 @@ interface Placed<T> {
   path: KeyPath | null;
 }
 
-function checkKindOfSocket(listener: Mapping, path: KeyPath): Issue[] {
+/** Keys without effect: those of the other kind of socket. */
+export function findIdleKeys(data: unknown): Issue[] {
+  if (!isMapping(data)) return [];
+  return rows(data['listeners']).flatMap(([listener, index]) => idleKeys(listener, ['listeners', index]));
+}
+
+function idleKeys(listener: Mapping, path: KeyPath): Issue[] {
   const address = listener['address'];
   if (typeof address !== 'string') return [];
   const isUnix = address.startsWith('unix:');
   const wrong = isUnix ? ['allowed_clients'] : ['mode', 'owner', 'group'];
-  const message = isUnix ? 'This key is for TCP listeners only' : 'This key is for Unix sockets only';
+  const message = `This key has no effect: it is for ${isUnix ? 'TCP listeners' : 'Unix sockets'} only`;
   const hint = isUnix ? 'use mode, owner and group' : undefined;
   return wrong
     .filter((key) => listener[key] !== undefined && listener[key] !== null)

@@ -3,7 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { resolveAddress } from './address.ts';
-import { crossCheck, defaultMountName } from './checks.ts';
+import { crossCheck, findIdleKeys, defaultMountName } from './checks.ts';
 import { readDocument } from './document.ts';
 import type { Position, SourceDocument } from './document.ts';
 import { explainIssues } from './issues.ts';
@@ -69,7 +69,7 @@ export function loadConfig(file: string, env: NodeJS.ProcessEnv): LoadedConfig {
   return {
     config,
     file: path,
-    warnings: findOddities(config).map(place),
+    warnings: [...findIdleKeys(data), ...findOddities(config)].map(place),
     interpolated: document.interpolated,
     locate: (keys) => document.locate(keys),
     problemAt: (keys, message, hint) => place({ path: keys, message, hint }),
@@ -123,6 +123,7 @@ function complete(file: FileConfig, folder: string): Config {
     listeners: file.listeners.map((listener) => ({
       ...listener,
       address: resolveAddress(listener.address, folder),
+      allowedClients: listener.address.kind === 'unix' ? null : listener.allowedClients,
     })),
     runDir: resolve(folder, file.runDir),
     mounts: file.mounts.map((mount) => completeMount(mount, file, folder)),

@@ -119,21 +119,6 @@ const CASES: Case[] = [
     lines: ['4:11: listeners[0].mode: Expected a mode from "0000" to "0777", found "1777"'],
   },
   {
-    what: 'client ranges on a Unix socket',
-    yaml: listener('    allowed_clients: [10.0.0.0/8]\n'),
-    lines: [
-      '4:5: listeners[0].allowed_clients: This key is for TCP listeners only; use mode, owner and group',
-    ],
-  },
-  {
-    what: 'a mode and an owner on TCP',
-    yaml: listener('    mode: "0600"\n    owner: nobody\n').replace('unix:a', '127.0.0.1:1'),
-    lines: [
-      '4:5: listeners[0].mode: This key is for Unix sockets only',
-      '5:5: listeners[0].owner: This key is for Unix sockets only',
-    ],
-  },
-  {
     what: 'a range that is none',
     yaml: listener('    allowed_clients: [10.0.0.0/8, local]\n').replace('unix:a', '127.0.0.1:1'),
     lines: [
