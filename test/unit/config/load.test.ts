@@ -30,6 +30,9 @@ admin: {address: unix:run/admin.sock}
 log: {level: debug, file: log/v.log, access: {enabled: false, file: log/a.log, format: combined}, slow: 500ms}
 `;
 
+const oneListener = (address: string, key: string): string =>
+  `listeners:\n  - address: ${address}\n    protocol: fastcgi\n    ${key}\nmounts: [{path: /, app: viaduct:hello}]\n`;
+
 describe('loadConfig', () => {
   const folder = useFolder();
 
@@ -253,14 +256,12 @@ limits: {queue: "\${NUMBER}"}
   });
 
   it('warns of keys for the other kind of socket', () => {
-    const yaml = (address: string, key: string): string =>
-      `listeners:\n  - address: ${address}\n    protocol: fastcgi\n    ${key}\nmounts: [{path: /, app: viaduct:hello}]\n`;
-    const unix = load(folder, yaml('unix:a', 'allowed_clients: [10.0.0.0/8]'));
+    const unix = load(folder, oneListener('unix:a', 'allowed_clients: [10.0.0.0/8]'));
     expect(unix.config.listeners[0]?.allowedClients).to.equal(null);
     expect(unix.warnings.map(({ line, column, path }) => [line, column, path])).to.deep.equal([
       [4, 5, 'listeners[0].allowed_clients'],
     ]);
-    const tcp = load(folder, yaml('127.0.0.1:1', 'mode: "0600"'));
+    const tcp = load(folder, oneListener('127.0.0.1:1', 'mode: "0600"'));
     expect(tcp.warnings.map(({ message }) => message)).to.deep.equal([
       'This key has no effect: it is for Unix sockets only',
     ]);
