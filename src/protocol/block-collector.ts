@@ -18,8 +18,8 @@ export class BlockCollector {
     const held = this.#pieces.length;
     if (held === 0 && chunk.length - start >= size) return latin1Slice(chunk, start, start + size);
     if (start === chunk.length) return null;
-    this.#pieces.add(chunk.subarray(start, start + size - held));
+    this.#pieces.add(chunk, start, Math.min(chunk.length, start + size - held));
     this.#pieces.own();
-    return this.#pieces.length < size ? null : latin1Slice(this.#pieces.bytes, 0, size);
+    return this.#pieces.length < size ? null : latin1Slice(this.#pieces.buffer, 0, size);
   }
 }

@@ -11,6 +11,7 @@ import {
   RESPONDER,
 } from './constants.ts';
 import type { FastcgiSink } from './events.ts';
+import { IdTable } from './id-table.ts';
 import { decodePairs } from './params.ts';
 import { Action, actionFor, isFromApplication, State } from './states.ts';
 
@@ -28,7 +29,7 @@ class RequestState {
 export class FastcgiDecoder {
   readonly #sink: FastcgiSink;
   readonly #limits: ProtocolLimits;
-  readonly #active = new Map<number, RequestState>();
+  readonly #active = new IdTable<RequestState>();
   #dead = false;
   #notices = 0;
 
@@ -40,7 +41,7 @@ export class FastcgiDecoder {
   #request: RequestState | null = null;
   #contentLeft = 0;
   #paddingLeft = 0;
-  #discrete = new ByteCollector();
+  readonly #discrete = new ByteCollector();
   /** The collector that refers to the current chunk. */
   #borrower: ByteCollector | null = null;
 
@@ -135,14 +136,12 @@ export class FastcgiDecoder {
       this.#fail('ERR_FCGI_ID_REUSE', `Cannot begin request: request id ${this.#id} is still active`);
     } else {
       this.#content = Content.Begin;
-      this.#discrete = new ByteCollector();
     }
   }
 
   #openManagement(type: number): void {
     if (type === RecordType.GetValues) {
       this.#content = Content.GetValues;
-      this.#discrete = new ByteCollector();
     } else if (type > RecordType.UnknownType || type === 0) {
       this.#notice('ERR_FCGI_UNKNOWN_TYPE', `Skipped management record of unknown type ${type}`);
       if (!this.#dead) this.#sink.onUnknownType(type);
@@ -218,9 +217,10 @@ export class FastcgiDecoder {
     const id = this.#id;
     // The block is consumed here: what push() would do to keep it is not needed any more.
     if (this.#borrower === request.params) this.#borrower = null;
+    const { buffer, start, end } = request.params;
     let params: string[];
     try {
-      params = decodePairs(request.params.bytes, this.#limits.paramsCount, this.#dropped);
+      params = decodePairs(buffer, start, end, this.#limits.paramsCount, this.#dropped);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.#reject(request, error);
@@ -245,11 +245,11 @@ export class FastcgiDecoder {
         }
         break;
       case Content.Params:
-        if (this.#request !== null) this.#collect(this.#request.params, chunk.subarray(at, end));
+        if (this.#request !== null) this.#collect(this.#request.params, chunk, at, end);
         break;
       case Content.Begin:
       case Content.GetValues:
-        this.#collect(this.#discrete, chunk.subarray(at, end));
+        this.#collect(this.#discrete, chunk, at, end);
         break;
     }
     if (this.#contentLeft === 0) this.#closeRecord();
@@ -257,8 +257,8 @@ export class FastcgiDecoder {
   }
 
   /** A first piece stays in the chunk for the length of this push(): a request that comes in one chunk is never copied. */
-  #collect(collector: ByteCollector, piece: Buffer): void {
-    collector.add(piece);
+  #collect(collector: ByteCollector, chunk: Buffer, start: number, end: number): void {
+    collector.add(chunk, start, end);
     if (this.#borrower !== collector) {
       this.#borrower?.own();
       this.#borrower = collector;
@@ -266,15 +266,17 @@ export class FastcgiDecoder {
   }
 
   #closeRecord(): void {
+    if (this.#content !== Content.Begin && this.#content !== Content.GetValues) return;
     if (this.#borrower === this.#discrete) this.#borrower = null;
-    if (this.#content === Content.Begin) this.#begin(this.#discrete.bytes);
-    else if (this.#content === Content.GetValues) this.#getValues(this.#discrete.bytes);
+    if (this.#content === Content.Begin) this.#begin(this.#discrete.buffer, this.#discrete.start);
+    else this.#getValues();
+    this.#discrete.clear();
   }
 
-  #begin(body: Buffer): void {
+  #begin(body: Buffer, at: number): void {
     const id = this.#id;
-    const role = body.readUInt16BE(0);
-    const keepConn = ((body[2] as number) & KEEP_CONN) !== 0;
+    const role = body.readUInt16BE(at);
+    const keepConn = ((body[at + 2] as number) & KEEP_CONN) !== 0;
     if (role !== RESPONDER) {
       this.#notice('ERR_FCGI_UNKNOWN_ROLE', `Refused request ${id}: role is ${role}, wanted 1 (Responder)`);
       if (!this.#dead) this.#sink.onRefuse(id, ProtocolStatus.UnknownRole, keepConn);
@@ -290,10 +292,11 @@ export class FastcgiDecoder {
     }
   }
 
-  #getValues(body: Buffer): void {
+  #getValues(): void {
+    const { buffer, start, end } = this.#discrete;
     const names: string[] = [];
     try {
-      const pairs = decodePairs(body, this.#limits.paramsCount, this.#dropped);
+      const pairs = decodePairs(buffer, start, end, this.#limits.paramsCount, this.#dropped);
       for (let at = 0; at < pairs.length; at += 2) names.push(pairs[at] as string);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
