@@ -25,18 +25,16 @@ type Page = (request: IncomingMessage, options: AdminOptions) => Answer | Promis
 const TEXT = 'text/plain; charset=utf-8';
 const JSON_TYPE = 'application/json; charset=utf-8';
 
-const PAGES: Readonly<Record<string, { about: string; page: Page }>> = {
-  '/': { about: 'this list', page: () => ({ status: 200, type: TEXT, text: listing() }) },
-  '/metrics': { about: 'Prometheus metrics, OpenMetrics by Accept', page: metricsPage },
-  '/livez': {
-    about: '200 while the process answers',
-    page: () => ({ status: 200, type: TEXT, text: 'ok\n' }),
-  },
-  '/readyz': { about: '200 when requests can be served, else 503 with reasons', page: readyPage },
-  '/status.json': { about: 'workers, mounts and listeners', page: statusPage },
-};
-// A Map, so that a path such as /constructor finds nothing
-const PAGE_BY_PATH = new Map(Object.entries(PAGES));
+const PAGES: ReadonlyMap<string, { about: string; page: Page }> = new Map([
+  ['/', { about: 'this list', page: () => ({ status: 200, type: TEXT, text: listing() }) }],
+  ['/metrics', { about: 'Prometheus metrics, OpenMetrics by Accept', page: metricsPage }],
+  [
+    '/livez',
+    { about: '200 while the process answers', page: () => ({ status: 200, type: TEXT, text: 'ok\n' }) },
+  ],
+  ['/readyz', { about: '200 when requests can be served, else 503 with reasons', page: readyPage }],
+  ['/status.json', { about: 'workers, mounts and listeners', page: statusPage }],
+]);
 
 /**
  * The server, not listening yet. Its limits are for a handful of scrapers on a trusted address: 16 KiB of headers, 5 s to
@@ -82,7 +80,7 @@ async function respond(
 
 async function answer(request: IncomingMessage, options: AdminOptions): Promise<Answer> {
   const path = (request.url ?? '').replace(/\?.*$/s, '');
-  const found = PAGE_BY_PATH.get(path);
+  const found = PAGES.get(path);
   if (!found) return { status: 404, type: TEXT, text: `Nothing here. There is:\n${listing()}` };
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     return { status: 405, type: TEXT, text: 'Only GET and HEAD\n', headers: { allow: 'GET, HEAD' } };
@@ -96,7 +94,7 @@ async function answer(request: IncomingMessage, options: AdminOptions): Promise<
 }
 
 function listing(): string {
-  return [...PAGE_BY_PATH].map(([path, { about }]) => `${path.padEnd(14)}${about}\n`).join('');
+  return [...PAGES].map(([path, { about }]) => `${path.padEnd(14)}${about}\n`).join('');
 }
 
 async function metricsPage(request: IncomingMessage, { metrics }: AdminOptions): Promise<Answer> {

@@ -23,6 +23,8 @@ const ENTRY: AccessEntry = {
 
 const EVERY_BYTE = Array.from({ length: 256 }, (_, byte) => String.fromCharCode(byte)).join('');
 const HOSTILE = [
+  'a\\b',
+  'a"b',
   EVERY_BYTE,
   '\r\n{"status":200}',
   '" 200 0 "-" "-"\n',

@@ -143,6 +143,8 @@ describe('observe/metrics', () => {
     }
     for (const status of [99, 200.5, NaN, Infinity, 1e300]) none.requestFinished('GET', status, 0.1, 0, 0);
     expect(await seriesCount(metrics)).to.equal(before);
+    const counted = { mount: '_none', method: 'GET', status_class: '2xx' };
+    expect(await value(metrics, 'http_server_request_duration_seconds_count', counted)).to.equal(0);
     const other = { mount: '_none', method: '_OTHER', code: '200' };
     expect(await value(metrics, 'viaduct_requests_total', other)).to.equal(100_001);
   });
@@ -158,6 +160,20 @@ describe('observe/metrics', () => {
       expect(await value(metrics, 'viaduct_requests_total', { method, code: '204' })).to.equal(index + 1);
     }
     expect(await value(metrics, 'viaduct_requests_total', { method: '_OTHER', code: '204' })).to.equal(1);
+  });
+
+  it('puts the first and the last code of each class into that class', async () => {
+    const metrics = new Metrics();
+    for (const status of [100, 199, 200, 299, 300, 399, 400, 499, 500, 599]) {
+      metrics.mount('m').requestFinished('GET', status, 0, 0, 0);
+      expect(
+        await value(metrics, 'viaduct_requests_total', { method: 'GET', code: String(status) }),
+      ).to.equal(1);
+    }
+    for (const status_class of ['1xx', '2xx', '3xx', '4xx', '5xx']) {
+      const labels = { method: 'GET', status_class };
+      expect(await value(metrics, 'http_server_request_duration_seconds_count', labels)).to.equal(2);
+    }
   });
 
   it('is not spoiled by times and sizes that are no numbers', async () => {
