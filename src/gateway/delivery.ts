@@ -43,18 +43,18 @@ export class Delivery {
   }
 
   start(app: Application, environ: Environ): void {
+    this.#inApp = true;
     let result: unknown;
     try {
       result = app(environ, this.#response.startResponse);
     } catch (error) {
-      this.#owner.failed(error);
+      this.#rejected(error);
       return;
     }
     if (!isThenable(result)) {
-      this.#take(result);
+      this.#returned(result);
       return;
     }
-    this.#inApp = true;
     Promise.resolve(result).then(
       (body) => this.#returned(body),
       (error: unknown) => this.#rejected(error),

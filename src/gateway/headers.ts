@@ -2,7 +2,8 @@
 import { describe, GatewayError } from './errors.ts';
 import type { HeaderList } from './contract.ts';
 
-const STATUS = /^[1-9][0-9]{2} [\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff]$/;
+// One space, no other around the reason, and no control character, a tab neither: PEP 3333 is stricter than RFC 9110 here.
+const STATUS = /^[1-9][0-9]{2} [\x21-\x7e\x80-\xff](?:[\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?$/;
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 // Everything latin-1 but control characters; those are how a response is split.
 // oxlint-disable-next-line no-control-regex

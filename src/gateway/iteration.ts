@@ -38,7 +38,7 @@ export function checkChunk(chunk: unknown): asserts chunk is Uint8Array {
 
 /**
  * Calls the body's close(), after iterator.return() where its iteration is not over. Errors go to `failed`.
- * An async generator answers return() only after the step it is in, so that is waited for, but not for ever.
+ * An async generator answers return() only after the step it is in, so that is waited for, but not for ever; nor is close().
  */
 export function closeBody(
   body: Body,
@@ -46,24 +46,15 @@ export function closeBody(
   failed: (error: unknown) => void,
 ): void | Promise<void> {
   const returned = early === null ? undefined : attempt(() => early.return?.(), failed);
-  if (isThenable(returned)) return closeLater(body, returned, failed);
-  const closed = attempt(() => body.close?.(), failed);
-  return isThenable(closed) ? Promise.resolve(closed).then(undefined, failed) : undefined;
+  if (isThenable(returned)) return withLimit(returned, failed).then(() => close(body, failed));
+  return close(body, failed);
 }
 
 export type AnyIterator = Iterator<unknown> | AsyncIterator<unknown>;
 
-async function closeLater(
-  body: Body,
-  returned: PromiseLike<unknown>,
-  failed: (error: unknown) => void,
-): Promise<void> {
-  await withLimit(returned, failed);
-  try {
-    await body.close?.();
-  } catch (error) {
-    failed(error);
-  }
+function close(body: Body, failed: (error: unknown) => void): void | Promise<void> {
+  const closed = attempt(() => body.close?.(), failed);
+  return isThenable(closed) ? withLimit(closed, failed) : undefined;
 }
 
 async function withLimit(returned: PromiseLike<unknown>, failed: (error: unknown) => void): Promise<void> {
