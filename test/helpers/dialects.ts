@@ -97,12 +97,12 @@ export function readRecords(bytes: Buffer): { records: FcgiRecord[]; rest: Buffe
   return { records, rest: bytes.subarray(at) };
 }
 
-/** `END appStatus protocolStatus` of request `id`, "" without one. */
-export function readEnd(bytes: Buffer, id = 1): string {
+/** `END appStatus protocolStatus` of request `id`, null without one. */
+export function readEnd(bytes: Buffer, id = 1): string | null {
   const end = readRecords(bytes).records.find(
     (record) => record.id === id && record.type === FcgiType.END_REQUEST,
   );
-  return end === undefined ? '' : `END ${end.content.readUInt32BE(0)} ${end.content.readUInt8(4)}`;
+  return end === undefined ? null : `END ${end.content.readUInt32BE(0)} ${end.content.readUInt8(4)}`;
 }
 
 /** The answer to request `id`. */
@@ -110,7 +110,7 @@ export function readFcgi(bytes: Buffer, id = 1): Answer | null {
   const { records } = readRecords(bytes);
   const stdout = records.filter((record) => record.id === id && record.type === FcgiType.STDOUT);
   const answer = readText(Buffer.concat(stdout.map(({ content }) => content)));
-  if (answer !== null) answer.whole = readEnd(bytes, id) !== '';
+  if (answer !== null) answer.whole = readEnd(bytes, id) !== null;
   return answer;
 }
 
