@@ -101,7 +101,8 @@ export class Peer {
     for (;;) {
       const found = look(this.received);
       if (found !== false && found !== null && found !== undefined) return found;
-      if (this.over) throw new Error(`Cannot wait for ${what}: the connection ended after ${this.size} bytes`);
+      if (this.over)
+        throw new Error(`Cannot wait for ${what}: the connection ended after ${this.size} bytes`);
       const { size } = this;
       await this.#news(what, () => this.size > size || this.over);
     }

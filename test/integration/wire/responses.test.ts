@@ -29,7 +29,10 @@ describe('wire: responses', () => {
     await worker.quiet();
   });
 
-  async function start(protocol: (typeof ALL_DIALECTS)[number]['protocol'], over: 'unix' | 'tcp'): Promise<void> {
+  async function start(
+    protocol: (typeof ALL_DIALECTS)[number]['protocol'],
+    over: 'unix' | 'tcp',
+  ): Promise<void> {
     worker = await startWorker({
       listeners: [{ protocol, over }],
       mounts: [{ app: hello }, { path: '/echo', app: echo }, { path: '/gate', app: gate.app }],

@@ -50,7 +50,12 @@ const UWSGI: Row[] = [
   { name: 'an empty value at the end', bytes: vars([...GET, 'A', '']), status: 200 },
   fault('a name with "="', vars([...GET, 'A=B', 'x']), 200, 'bad_param_name'),
   fault('a value with NUL', vars([...GET, 'A', 'x\0']), 200, 'bad_param_name'),
-  fault('more vars than limits.params_count', vars(Array.from({ length: 102 }, () => 'A')), 431, 'params_count'),
+  fault(
+    'more vars than limits.params_count',
+    vars(Array.from({ length: 102 }, () => 'A')),
+    431,
+    'params_count',
+  ),
   fault('more bytes than limits.params_size', vars([...GET, 'A', 'x'.repeat(8192)]), 431, 'params_size'),
   ...['3x', '-1', ' 3'].map((length) =>
     fault(`CONTENT_LENGTH "${length}"`, vars(['CONTENT_LENGTH', length, ...GET]), 400, 'bad_content_length'),
@@ -59,7 +64,9 @@ const UWSGI: Row[] = [
   { name: 'modifier1 5, with any modifier2', bytes: vars(GET, { modifier1: 5, modifier2: 7 }), status: 200 },
   {
     name: 'modifier1 30: SCRIPT_NAME comes off PATH_INFO',
-    bytes: vars([...paramsOf({ path: '/strings/x', length: null }), 'SCRIPT_NAME', '/strings'], { modifier1: 30 }),
+    bytes: vars([...paramsOf({ path: '/strings/x', length: null }), 'SCRIPT_NAME', '/strings'], {
+      modifier1: 30,
+    }),
     status: 200,
     body: '"SCRIPT_NAME":"/strings","PATH_INFO":"/x"',
   },
@@ -101,7 +108,12 @@ const SCGI: Row[] = [
   fault('an empty CONTENT_LENGTH', scgiNetstring('CONTENT_LENGTH\0\0SCGI\x001\0'), 400, 'bad_content_length'),
   fault('CONTENT_LENGTH "3x"', netstring('CONTENT_LENGTH 3x SCGI 1'), 400, 'bad_content_length'),
   fault('a name with "="', headers('A=B', 'x'), 200, 'bad_param_name'),
-  fault('more headers than limits.params_count', headers(...Array.from({ length: 100 }, () => 'A')), 431, 'params_count'),
+  fault(
+    'more headers than limits.params_count',
+    headers(...Array.from({ length: 100 }, () => 'A')),
+    431,
+    'params_count',
+  ),
   fault('more bytes than limits.params_size', bytesOf('8193:CONTENT_LENGTH'), 431, 'params_size'),
   fault('HTTP', bytesOf('GET / HTTP/1.1\r\nHost: a\r\n\r\n'), 400, 'bad_netstring'),
   { ...fault('half a length', bytesOf('12'), 0, 'truncated'), ends: true },
@@ -110,7 +122,10 @@ const SCGI: Row[] = [
   {
     ...fault(
       'a second request behind the body',
-      Buffer.concat([ask(DIALECTS.scgi, 'abc', { path: '/echo' }), ask(DIALECTS.scgi, '', { path: '/never' })]),
+      Buffer.concat([
+        ask(DIALECTS.scgi, 'abc', { path: '/echo' }),
+        ask(DIALECTS.scgi, '', { path: '/never' }),
+      ]),
       200,
       'excess_body',
     ),
