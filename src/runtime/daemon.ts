@@ -64,9 +64,7 @@ export class Daemon {
       await this.#close(0);
       throw error;
     }
-    const listeners = config.listeners.map(
-      ({ address, protocol }) => `${protocol} ${formatAddress(address)}`,
-    );
+    const listeners = this.#listening().map(({ protocol, address }) => `${protocol} ${address}`);
     logger.info(
       { version: VERSION, node: process.version, file, listeners, admin: this.#admin?.address },
       'Serving',
@@ -109,6 +107,15 @@ export class Daemon {
     await this.#log.close();
   }
 
+  /** With the ports that the kernel chose. */
+  #listening(): { address: string; protocol: string }[] {
+    const { listeners } = this.#loaded.config;
+    return this.#worker.addresses.map((address, at) => ({
+      address: formatAddress(address),
+      protocol: listeners[at]?.protocol ?? '',
+    }));
+  }
+
   #status(): object {
     const { config, file } = this.#loaded;
     const { active, unready } = this.#worker;
@@ -120,10 +127,7 @@ export class Daemon {
       config: file,
       ready: unready.length === 0,
       requests_in_flight: active,
-      listeners: config.listeners.map(({ address, protocol }) => ({
-        address: formatAddress(address),
-        protocol,
-      })),
+      listeners: this.#listening(),
       mounts: config.mounts.map(({ name, path, host, interface: kind }) => ({
         name,
         path,

@@ -1,7 +1,7 @@
 // One worker: its listeners, its mounts, its clock and its logs, from boot to the last response. It does not know who
 // started it, nor anything of signals and exit codes.
 import type { Logger } from 'pino';
-import { formatAddress } from '../config/address.ts';
+import { type Address, formatAddress } from '../config/address.ts';
 import type { Config, ListenerConfig } from '../config/types.ts';
 import { Gateway } from '../gateway/gateway.ts';
 import type { AccessLog } from '../observe/access-log.ts';
@@ -59,6 +59,11 @@ export class Worker {
     if (this.#gateway === null) reasons.push('the apps are still booting');
     if (this.#draining) reasons.push('the worker is draining');
     return reasons;
+  }
+
+  /** Where it listens, in the order of the configuration. */
+  get addresses(): Address[] {
+    return this.#listeners.map((listener) => listener.address);
   }
 
   /** Requests in flight. */

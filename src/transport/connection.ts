@@ -74,8 +74,13 @@ export abstract class Connection implements Flow, OpenConnection {
   }
 
   tick(now: number): void {
-    if (now >= this.#deadline) this.#expired(now);
-    else this.tickRequests(now);
+    if (now >= this.#deadline) {
+      this.#expired(now);
+      return;
+    }
+    // Not once: over TCP a first probe only draws the reset that the next one meets, and a peer may leave long after its FIN.
+    if (this.peerEnded && !this.#closing && this.socket.writableLength === 0) this.probe();
+    this.tickRequests(now);
   }
 
   pause(): void {
@@ -140,6 +145,8 @@ export abstract class Connection implements Flow, OpenConnection {
   protected abstract decode(chunk: Buffer): void;
   /** The peer sends no more. */
   protected abstract ended(): void;
+  /** Writes what fails where a peer that ended its side does not read any more either, and means nothing to one that does. */
+  protected abstract probe(): void;
   /** The params of a request did not come in time. */
   protected abstract paramsTimedOut(): void;
   /** The peer has not taken a byte of a response for too long. */

@@ -1,7 +1,7 @@
 // One listening socket: accepts, checks who may connect and how many, and makes the connection its protocol needs.
 import type { Buffer } from 'node:buffer';
 import { BlockList, createServer, isIPv6, type Server, type Socket } from 'node:net';
-import { formatAddress, type ClientRange } from '../config/address.ts';
+import { type Address, formatAddress, type ClientRange } from '../config/address.ts';
 import type { ListenerProtocol } from '../config/types.ts';
 import { type DetectedProtocol, Undecided } from './auto.ts';
 import { bind, type Binding, type Unbind } from './bind.ts';
@@ -77,10 +77,12 @@ export class Listener {
     return formatAddress(this.#options.address);
   }
 
-  /** The port in use: of interest where the configuration says 0. */
-  get port(): number | null {
-    const address = this.#server.address();
-    return address !== null && typeof address === 'object' ? address.port : null;
+  /** Where it listens: with the kernel's choice where the configuration has port 0. */
+  get address(): Address {
+    const { address } = this.#options;
+    const bound = this.#server.address();
+    if (address.kind === 'unix' || bound === null || typeof bound === 'string') return address;
+    return { ...address, port: bound.port };
   }
 
   /** @throws {SocketError} or the system's error when the address cannot be listened on */

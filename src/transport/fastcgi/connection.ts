@@ -148,18 +148,21 @@ export class FastcgiConnection extends Connection implements FastcgiSink {
    */
   protected ended(): void {
     const requests = [...this.#requests.values()];
-    const [first] = requests;
-    if (first !== undefined && requests.every((request) => request.dispatched && request.body.complete)) {
-      this.write(
-        [this.context.isUnix ? new Uint8Array(0) : encodeProbe(first.id)],
-        this.context.timeouts.send,
-      );
+    if (requests.length > 0 && requests.every((request) => request.dispatched && request.body.complete)) {
+      this.probe();
       return;
     }
     // A request whose body was cut short is a client that left; anything less than a request is a broken peer.
     if (!requests.some((request) => request.dispatched)) this.#decoder.end();
     this.#loseAll('client_gone');
     this.finish();
+  }
+
+  protected probe(): void {
+    for (const { id } of this.#requests.values()) {
+      this.write([this.context.isUnix ? new Uint8Array(0) : encodeProbe(id)], this.context.timeouts.send);
+      return;
+    }
   }
 
   protected paramsTimedOut(): void {

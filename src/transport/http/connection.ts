@@ -12,6 +12,9 @@ export class HttpConnection implements OpenConnection, Timed {
   #since: number;
   /** Bytes read when the last request was complete: more of them are the beginning of the next one. */
   #seen: number;
+  /** Requests without their whole response: a client may send the next one before that (pipelining). */
+  #requests = 0;
+  #closed = false;
   reusable = true;
 
   constructor(socket: Socket, context: TransportContext, alreadyRead: number) {
@@ -20,6 +23,7 @@ export class HttpConnection implements OpenConnection, Timed {
     this.#since = context.ticker.now;
     this.#seen = socket.bytesRead - alreadyRead;
     socket.on('close', () => {
+      this.#closed = true;
       context.ticker.delete(this);
       context.metrics.closed(this.#state);
       context.closed(this);
@@ -28,10 +32,14 @@ export class HttpConnection implements OpenConnection, Timed {
   }
 
   began(): void {
+    this.#requests += 1;
     this.#move('active');
   }
 
+  /** May come after the connection has closed. */
   ended(): void {
+    this.#requests -= 1;
+    if (this.#requests > 0 || this.#closed) return;
     this.#seen = this.#socket.bytesRead;
     this.#move('idle');
   }

@@ -118,9 +118,13 @@ export class StreamConnection extends Connection implements StreamSink {
     } else if (!exchange.body.complete) {
       exchange.close('client_gone');
       this.finish();
-    } else if (this.context.isUnix) {
-      this.write([new Uint8Array(0)], this.context.timeouts.send);
+    } else {
+      this.probe();
     }
+  }
+
+  protected probe(): void {
+    if (this.context.isUnix) this.write([new Uint8Array(0)], this.context.timeouts.send);
   }
 
   protected paramsTimedOut(): void {

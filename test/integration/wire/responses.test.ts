@@ -1,0 +1,155 @@
+// How responses leave: in one write, on connections that are used again or closed, interleaved where FastCGI allows it.
+import { expect } from 'chai';
+import { fcgiRecord, fcgiRequest, FcgiType } from '../../helpers/bytes.ts';
+import {
+  ALL_DIALECTS,
+  ask,
+  CGI_DIALECTS,
+  DIALECTS,
+  paramsOf,
+  readEnd,
+  readFcgi,
+  readRecords,
+} from '../../helpers/dialects.ts';
+import { waitFor } from '../../helpers/wait.ts';
+import { startWorker, type TestWorker } from '../../helpers/worker.ts';
+import { echo, Gate, hello } from './apps.ts';
+
+const { fastcgi, http } = DIALECTS;
+
+describe('wire: responses', () => {
+  let worker: TestWorker;
+  let gate: Gate;
+
+  beforeEach(() => {
+    gate = new Gate();
+  });
+  afterEach(async () => {
+    await worker.stop();
+    await worker.quiet();
+  });
+
+  async function start(
+    protocol: (typeof ALL_DIALECTS)[number]['protocol'],
+    over: 'unix' | 'tcp',
+  ): Promise<void> {
+    worker = await startWorker({
+      listeners: [{ protocol, over }],
+      mounts: [{ app: hello }, { path: '/echo', app: echo }, { path: '/gate', app: gate.app }],
+    });
+  }
+
+  for (const over of ['unix', 'tcp'] as const) {
+    for (const dialect of ALL_DIALECTS) {
+      it(`a small ${dialect.protocol} response is one write over ${over}`, async () => {
+        await start(dialect.protocol, over);
+        for (let round = 0; round < 20; round++) {
+          const peer = await worker.connect();
+          peer.send(ask(dialect, '', { keepConn: false }));
+          await peer.until('the response', (received) => dialect.answer(received)?.whole);
+          expect(peer.pieces.length).to.equal(1);
+          expect(dialect.answer(peer.received)).to.deep.include({ status: 200, whole: true });
+          peer.destroy();
+        }
+      });
+    }
+
+    for (const dialect of CGI_DIALECTS) {
+      it(`${dialect.protocol} over ${over} ends the connection after the response where it carries one request`, async () => {
+        await start(dialect.protocol, over);
+        const peer = await worker.connect();
+        peer.send(ask(dialect, 'abc', { path: '/echo', keepConn: false }));
+        const answer = dialect.answer(await peer.whole(), true);
+        expect(answer?.body.toString()).to.equal('abc');
+        expect(answer?.whole).to.equal(true);
+        expect(peer.errorCode).to.equal(null);
+        // Its end of the connection stays open until the peer closes too.
+        expect(worker.connections).to.include({ active: 1 });
+        peer.end();
+        await worker.quiet();
+      });
+    }
+  }
+
+  for (const dialect of [fastcgi, http]) {
+    it(`${dialect.protocol} serves 1000 requests on one kept connection`, async () => {
+      await start(dialect.protocol, 'unix');
+      const peer = await worker.connect();
+      let size = 0;
+      for (let round = 0; round < 1000; round++) {
+        peer.send(ask(dialect, `body ${round}`, { path: '/echo' }));
+        await peer.until(`response ${round}`, (all) => dialect.answer(all.subarray(size))?.whole);
+        const answer = dialect.answer(peer.received.subarray(size));
+        expect(answer?.body.toString()).to.equal(`body ${round}`);
+        size = peer.size;
+      }
+      expect(peer.over).to.equal(false);
+      expect(worker.requests.length).to.equal(1000);
+      expect(worker.connections).to.deep.equal({ idle: 1, reading: 0, active: 0 });
+    });
+  }
+
+  it('FastCGI requests that come interleaved are answered as they are done', async () => {
+    await start('fastcgi', 'unix');
+    const peer = await worker.connect();
+    for (const id of [1, 2, 3]) peer.send(fastcgi.head({ id, path: '/echo', length: null }));
+    peer.send(ask(fastcgi, '', { id: 4, path: '/gate' }));
+    for (const text of ['a', 'b', 'c'])
+      for (const id of [3, 1, 2]) peer.send(fastcgi.body(`${text}${id} `, id));
+    peer.send(fastcgi.bodyEnd(2));
+    await peer.until('request 2', (all) => readEnd(all, 2));
+    peer.send(Buffer.concat([fastcgi.bodyEnd(3), fastcgi.bodyEnd(1)]));
+    await peer.until('requests 1 and 3', (all) => readEnd(all, 1) && readEnd(all, 3));
+    for (const id of [1, 2, 3]) {
+      expect(readFcgi(peer.received, id)?.body.toString()).to.equal(`a${id} b${id} c${id} `);
+      expect(readEnd(peer.received, id)).to.equal('END 0 0');
+    }
+    expect(readEnd(peer.received, 4)).to.equal(null);
+    gate.release();
+    await peer.until('request 4', (all) => readEnd(all, 4));
+    expect(peer.over).to.equal(false);
+    expect(worker.protocolErrors).to.deep.equal({});
+  });
+
+  it('one FastCGI request without FCGI_KEEP_CONN closes only after the others are done', async () => {
+    await start('fastcgi', 'unix');
+    const peer = await worker.connect();
+    peer.send(ask(fastcgi, '', { id: 1, path: '/gate' }));
+    peer.send(ask(fastcgi, '', { id: 2, keepConn: false }));
+    await peer.until('request 2', (all) => readEnd(all, 2));
+    await waitFor(() => gate.calls.length === 1, { what: 'request 1 to run' });
+    expect(peer.over).to.equal(false);
+    gate.release();
+    expect(readEnd(await peer.whole(), 1)).to.equal('END 0 0');
+  });
+
+  it('ABORT_REQUEST stops one of several FastCGI requests, whose id is free again', async () => {
+    await start('fastcgi', 'unix');
+    const peer = await worker.connect();
+    for (const id of [1, 2]) peer.send(ask(fastcgi, '', { id, path: '/gate' }));
+    await waitFor(() => gate.calls.length === 2, { what: 'both requests to run' });
+    peer.send(fcgiRecord(FcgiType.ABORT_REQUEST, 1));
+    await peer.until('END_REQUEST', (all) => readEnd(all, 1));
+    expect(readRecords(peer.received).records.length).to.equal(1);
+    expect(readEnd(peer.received, 1)).to.equal('END 0 0');
+    expect(gate.aborted).to.equal(1);
+    expect(gate.calls[1]?.['viaduct.signal'].aborted).to.equal(false);
+    // What the application still says about the aborted request goes nowhere.
+    gate.release();
+    await peer.until('request 2', (all) => readEnd(all, 2));
+    peer.send(fcgiRequest(1, paramsOf({}), '', { keepConn: true }));
+    await peer.until('a new request 1', (all) => readFcgi(all, 1)?.body.toString() === 'hello');
+    expect(readRecords(peer.received).records.filter(({ id }) => id === 1).length).to.equal(4);
+    expect(worker.requests.find(({ aborted }) => aborted !== undefined)?.status).to.equal(499);
+  });
+
+  it('splits a large FastCGI response into records that a 16-bit length can tell', async () => {
+    await start('fastcgi', 'tcp');
+    const peer = await worker.connect();
+    const body = Buffer.alloc(300_000, 'viaduct ');
+    peer.send(ask(fastcgi, body, { path: '/echo' }));
+    await peer.until('the response', (all) => readEnd(all));
+    expect(readFcgi(peer.received)?.body.equals(body)).to.equal(true);
+    expect(readRecords(peer.received).rest.length).to.equal(0);
+  });
+});
