@@ -126,7 +126,8 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
     .map((way) => keepaliveUpstream(way.name, addressOf(daemon, way)));
   const servers = options.ways.map((way) => {
     const block = locationOf(daemon, way, options.location ?? '');
-    return serverBlock(`${options.server ?? ''}\n${block}`, way.name);
+    const server = `client_max_body_size 64m;\n${options.server ?? ''}\n${block}`;
+    return serverBlock(server, way.name);
   });
   try {
     return new Bridge(daemon, await startNginx({ http: http.join(''), servers: servers.join('') }));

@@ -27,6 +27,10 @@ export class HttpConnection implements OpenConnection, Timed {
     context.ticker.add(this);
   }
 
+  get state(): ConnectionState {
+    return this.#state;
+  }
+
   began(): void {
     this.#move('active');
   }
