@@ -35,6 +35,8 @@ export const UWSGI: Way = { name: 'uwsgi', protocol: 'uwsgi' };
 export const UWSGI_TCP: Way = { name: 'uwsgi_tcp', protocol: 'uwsgi', tcp: true };
 export const SCGI: Way = { name: 'scgi', protocol: 'scgi' };
 export const HTTP_KEEP: Way = { name: 'http_keep', protocol: 'http', keepConn: true };
+/** nginx's default for proxy_pass: HTTP/1.0, one request a connection. */
+export const HTTP_ONCE: Way = { name: 'http_once', protocol: 'http', keepConn: false };
 
 /** The protocols as people use them. */
 export const WAYS: readonly Way[] = [FASTCGI_KEEP, FASTCGI_ONCE, UWSGI, SCGI, HTTP_KEEP];
