@@ -56,7 +56,7 @@ export class HttpServer {
     const adopted = this.#adopted.get(request.socket);
     if (adopted === undefined) return;
     const { connection, context } = adopted;
-    connection.began();
+    connection.began(request);
     response.shouldKeepAlive &&= connection.reusable;
     const exchange = new HttpExchange(request, response, context.timeouts.send, (message) =>
       context.warn(message),
@@ -81,8 +81,7 @@ export class HttpServer {
     const { context, connection } = this.#adopted.get(socket) ?? {};
     // An end inside a body is a client that left, as a reset is; the exchange hears of both from the socket.
     const hasLeft =
-      error.code === 'ECONNRESET' ||
-      (error.code === 'HPE_INVALID_EOF_STATE' && connection?.state === 'active');
+      error.code === 'ECONNRESET' || (error.code === 'HPE_INVALID_EOF_STATE' && connection?.inBody === true);
     if (hasLeft || !socket.writable || context === undefined) {
       socket.destroy();
       return;
