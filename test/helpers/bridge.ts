@@ -27,6 +27,8 @@ export interface Way {
   readonly keepConn?: boolean;
   readonly buffering?: boolean;
   readonly requestBuffering?: boolean;
+  /** Directives for the end of its location. */
+  readonly extra?: string;
 }
 
 export const FASTCGI_KEEP: Way = { name: 'fastcgi_keep', protocol: 'fastcgi', keepConn: true };
@@ -163,14 +165,14 @@ function addressOf(daemon: Daemon, { protocol, tcp }: Way): string {
 }
 
 function locationOf(daemon: Daemon, way: Way, more: string): string {
-  const { protocol, keepConn, buffering, requestBuffering } = way;
+  const { protocol, keepConn, buffering, requestBuffering, extra = '' } = way;
   const module = protocol === 'http' ? 'proxy' : protocol;
   const options: LocationOptions & { keepConn?: boolean } = {
     socket: keepConn === true ? way.name : addressOf(daemon, way),
     ...(buffering !== undefined && { buffering }),
     ...(requestBuffering !== undefined && { requestBuffering }),
     ...(keepConn !== undefined && { keepConn }),
-    extra: more.replaceAll('{{module}}', module),
+    extra: `${more}\n${extra}`.replaceAll('{{module}}', module),
   };
   if (protocol === 'fastcgi') return fastcgiLocation(options);
   if (protocol === 'uwsgi') return uwsgiLocation(options);
