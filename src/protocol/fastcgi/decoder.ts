@@ -31,6 +31,8 @@ export class FastcgiDecoder {
   readonly #limits: ProtocolLimits;
   readonly #active = new IdTable<RequestState>();
   #dead = false;
+  /** A request was answered before all of it came. nginx sends no more of it then, and closes, inside a record too. */
+  #leftover = false;
   #notices = 0;
 
   // The record being read. A header that comes in pieces waits in #header.
@@ -70,7 +72,7 @@ export class FastcgiDecoder {
   /** The peer sends no more. */
   end(): void {
     if (this.#dead) return;
-    let open = this.#inRecord();
+    let open = this.#inRecord() && !this.#leftover;
     for (const request of this.#active.values()) {
       if (request.state === State.Params || request.state === State.Stdin) open = true;
     }
@@ -84,6 +86,7 @@ export class FastcgiDecoder {
 
   /** END_REQUEST for `id` was sent: later records for it are ignored, and the id may be used again (section 3.3). */
   release(id: number): void {
+    this.#leftover ||= this.#active.get(id)?.state !== State.Ended;
     this.#active.delete(id);
   }
 
@@ -135,6 +138,7 @@ export class FastcgiDecoder {
     } else if (this.#active.has(this.#id)) {
       this.#fail('ERR_FCGI_ID_REUSE', `Cannot begin request: request id ${this.#id} is still active`);
     } else {
+      this.#leftover = false;
       this.#content = Content.Begin;
     }
   }

@@ -1,4 +1,5 @@
 // One HTTP connection as the listener sees it: its state and its deadlines. The bytes are node:http's business.
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ConnectionState } from '../../observe/listener-metrics.ts';
 import { ProtocolError } from '../../protocol/errors.ts';
@@ -8,6 +9,7 @@ import type { Timed } from '../timeouts.ts';
 export class HttpConnection implements OpenConnection, Timed {
   readonly #socket: Socket;
   readonly #context: TransportContext;
+  #request: IncomingMessage | null = null;
   #state: ConnectionState = 'idle';
   #since: number;
   /** Bytes read when the last request was complete: more of them are the beginning of the next one. */
@@ -31,7 +33,13 @@ export class HttpConnection implements OpenConnection, Timed {
     context.ticker.add(this);
   }
 
-  began(): void {
+  /** The body of the last request has not ended yet; the response may have. */
+  get inBody(): boolean {
+    return this.#request?.complete === false;
+  }
+
+  began(request: IncomingMessage): void {
+    this.#request = request;
     this.#requests += 1;
     this.#move('active');
   }
@@ -41,6 +49,7 @@ export class HttpConnection implements OpenConnection, Timed {
     this.#requests -= 1;
     if (this.#requests > 0 || this.#closed) return;
     this.#seen = this.#socket.bytesRead;
+    if (!this.inBody) this.#request = null;
     this.#move('idle');
   }
 

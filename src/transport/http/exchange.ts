@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { HeaderList } from '../../gateway/contract.ts';
 import { GatewayError } from '../../gateway/errors.ts';
 import type { AbortReason, Exchange, ExchangeLimits } from '../../gateway/exchange.ts';
+import { hasHeader } from '../../gateway/headers.ts';
 import { BodyQueue } from '../body-queue.ts';
 import { rejection } from '../rejection.ts';
 import { httpParams } from './params.ts';
@@ -15,14 +16,23 @@ export class HttpExchange implements Exchange {
   readonly body: BodyQueue;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
+  readonly #warn: (message: string) => void;
+  #sized = false;
   #waiters: (() => void)[] = [];
 
   closed = false;
   onClose: ((reason: AbortReason) => void) | null = null;
 
-  constructor(request: IncomingMessage, response: ServerResponse, sendTimeout: number) {
+  /** `warn` hears of a response that broke off without a sign to the client. */
+  constructor(
+    request: IncomingMessage,
+    response: ServerResponse,
+    sendTimeout: number,
+    warn: (message: string) => void,
+  ) {
     this.#request = request;
     this.#response = response;
+    this.#warn = warn;
     this.params = httpParams(request);
     this.body = new BodyQueue(declaredLength(request), {
       pause: () => request.pause(),
@@ -45,6 +55,7 @@ export class HttpExchange implements Exchange {
   }
 
   respond(status: string, headers: HeaderList): void {
+    this.#sized = hasHeader(headers, 'content-length');
     this.#response.writeHead(Number(status.slice(0, 3)), status.slice(4), headers.flat());
   }
 
@@ -70,11 +81,25 @@ export class HttpExchange implements Exchange {
     return new Promise((resolve) => this.#waiters.push(resolve));
   }
 
-  /** Neither the last chunk nor the whole Content-Length will have been there. */
+  /**
+   * Neither the last chunk nor the whole Content-Length will have been there. An HTTP/1.0 client has nothing but the end of
+   * the connection to go by: only a reset tells it, and a Unix socket has none.
+   */
   abort(): void {
     if (this.closed) return;
     this.closed = true;
-    this.#request.socket.destroy();
+    const { socket } = this.#request;
+    const isFramed = this.#sized || this.#response.chunkedEncoding;
+    if (!isFramed && socket.remoteAddress !== undefined) {
+      socket.resetAndDestroy();
+      return;
+    }
+    if (!isFramed && !this.#response.destroyed)
+      this.#warn(
+        'A response broke off, and HTTP/1.0 over a Unix socket cannot tell the client; use HTTP/1.1',
+      );
+    // Not destroy(): what was written may still wait for the end of this turn, and a peer that saw no byte sends it all again.
+    socket.destroySoon();
   }
 
   /** Answers with an error page, without the gateway. */

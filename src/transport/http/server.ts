@@ -56,9 +56,11 @@ export class HttpServer {
     const adopted = this.#adopted.get(request.socket);
     if (adopted === undefined) return;
     const { connection, context } = adopted;
-    connection.began();
+    connection.began(request);
     response.shouldKeepAlive &&= connection.reusable;
-    const exchange = new HttpExchange(request, response, context.timeouts.send);
+    const exchange = new HttpExchange(request, response, context.timeouts.send, (message) =>
+      context.warn(message),
+    );
     context.ticker.add(exchange.body);
     response.once('close', () => {
       context.ticker.delete(exchange.body);
@@ -76,8 +78,11 @@ export class HttpServer {
   }
 
   #clientError(error: NodeJS.ErrnoException, socket: Duplex): void {
-    const context = this.#adopted.get(socket)?.context;
-    if (error.code === 'ECONNRESET' || !socket.writable || context === undefined) {
+    const { context, connection } = this.#adopted.get(socket) ?? {};
+    // An end inside a body is a client that left, as a reset is; the exchange hears of both from the socket.
+    const hasLeft =
+      error.code === 'ECONNRESET' || (error.code === 'HPE_INVALID_EOF_STATE' && connection?.inBody === true);
+    if (hasLeft || !socket.writable || context === undefined) {
       socket.destroy();
       return;
     }
