@@ -65,7 +65,18 @@ for (const protocol of PROTOCOLS) {
   }
 }
 
-const head = ['transfer', 'MiB', 'seconds', 'MB/s', 'CPU s', 'RSS before', 'RSS max', 'rise', 'checks', 'note'];
+const head = [
+  'transfer',
+  'MiB',
+  'seconds',
+  'MB/s',
+  'CPU s',
+  'RSS before',
+  'RSS max',
+  'rise',
+  'checks',
+  'note',
+];
 process.stdout.write(`${table(head, rows)}\n`);
 for (const fault of faults) process.stdout.write(`FAILED ${fault}\n`);
 process.exitCode = faults.length === 0 ? 0 : 1;

@@ -13,14 +13,13 @@ export interface Child {
 }
 
 export interface ChildOptions {
-  readonly program: string;
-  readonly args: readonly string[];
+  /** The program and its arguments. */
+  readonly command: readonly string[];
   /** Where its output goes. */
   readonly log: string;
   /** It is ready once this Unix socket accepts connections. */
   readonly socket: string;
   readonly env?: NodeJS.ProcessEnv;
-  readonly cwd?: string;
 }
 
 const START_TIMEOUT_MS = 20_000;
@@ -34,12 +33,12 @@ process.once('exit', () => {
 
 /** @throws {Error} with the program's own words where it ends before it is ready */
 export async function startChild(options: ChildOptions): Promise<Child> {
-  const { program, args, log, socket, env = {}, cwd = process.cwd() } = options;
+  const { command, log, socket, env = {} } = options;
+  const [program = '', ...args] = command;
   const out = openSync(log, 'w');
   const child = spawn(program, args, {
     stdio: ['ignore', out, out],
     env: { ...process.env, ...env },
-    cwd,
     detached: true,
   });
   closeSync(out);
@@ -48,8 +47,14 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   child.on('exit', () => running.delete(child));
   const output = (): string => readFileSync(log, 'utf8');
   const isUp = (): Promise<boolean> | true => hasEnded(child) || accepts(socket);
-  await waitFor(isUp, { what: `${program} to listen on ${socket}`, timeout: START_TIMEOUT_MS });
-  if (hasEnded(child)) throw new Error(`Cannot start ${program}: ${output().trim() || 'it said nothing'}`);
+  try {
+    await waitFor(isUp, { what: `it to listen on ${socket}`, timeout: START_TIMEOUT_MS });
+    if (hasEnded(child)) throw new Error(`It ended with code ${child.exitCode}`);
+  } catch (error) {
+    killGroup(child);
+    const words = output().trim() || 'it said nothing';
+    throw new Error(`Cannot start ${command.join(' ')}: ${words}`, { cause: error });
+  }
   return { pid: child.pid ?? 0, output, stop: () => end(child) };
 }
 

@@ -18,13 +18,15 @@ export interface ViaductOptions {
   readonly mounts: Readonly<Record<string, string>>;
   /** For node, in front of the program: `--cpu-prof` say. */
   readonly nodeArgs?: readonly string[];
+  /** In front of node. */
+  readonly wrap?: readonly string[];
   readonly accessLog?: boolean;
 }
 
 const MAIN = join(projectRoot, 'dist/src/cli/main.js');
 
 export async function startViaduct(options: ViaductOptions): Promise<Child> {
-  const { dir, listeners, mounts, nodeArgs = [], accessLog = false } = options;
+  const { dir, listeners, mounts, nodeArgs = [], wrap = [], accessLog = false } = options;
   const file = join(dir, 'viaduct.yaml');
   // A YAML file may be JSON.
   const config = {
@@ -37,9 +39,9 @@ export async function startViaduct(options: ViaductOptions): Promise<Child> {
     log: { access: { enabled: accessLog, file: join(dir, 'access.log') } },
   };
   await writeFile(file, JSON.stringify(config));
-  const args = [...nodeArgs, MAIN, 'serve', '-c', file];
+  const command = [...wrap, process.execPath, ...nodeArgs, MAIN, 'serve', '-c', file];
   const log = join(dir, 'viaduct.log');
   // They are bound in this order.
   const { socket } = listeners.at(-1) ?? listeners[0];
-  return startChild({ program: process.execPath, args, log, socket });
+  return startChild({ command, log, socket });
 }
