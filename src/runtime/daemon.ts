@@ -55,9 +55,10 @@ export class Daemon {
     const { config, file } = this.#loaded;
     const { logger } = this.#log;
     try {
-      this.#removePidFile = writePidFile(config.runDir);
       await this.#worker.listen();
       await this.#admin?.listen();
+      // Only now: who cannot have the addresses must not take the pid file from the one who has them.
+      this.#removePidFile = writePidFile(config.runDir);
       dropPrivileges(config);
       await this.#worker.boot();
     } catch (error) {

@@ -1,7 +1,8 @@
 // Puts a server on its address, Unix or TCP, and takes it off again without touching what is not ours.
 import { once } from 'node:events';
-import { lstatSync } from 'node:fs';
+import { lstatSync, mkdirSync } from 'node:fs';
 import type { Server } from 'node:net';
+import { dirname } from 'node:path';
 import type { Address } from '../config/address.ts';
 import { listenUnix, removeOwn, type SocketFile } from './unix-socket.ts';
 
@@ -12,7 +13,7 @@ export interface Binding {
   readonly file: Omit<SocketFile, 'path'>;
 }
 
-/** Removes the socket file. */
+/** Removes the socket file, where that is still possible. */
 export type Unbind = () => void;
 
 /** @throws {SocketError} or the system's error when the address cannot be listened on */
@@ -23,7 +24,15 @@ export async function bind(server: Server, { address, backlog, file }: Binding):
     return () => undefined;
   }
   const { path } = address;
+  // Below /run nothing outlives a reboot. Open for passing through: who may connect is the socket's own mode.
+  mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
   await listenUnix(server, { ...file, path }, backlog);
   const made = lstatSync(path);
-  return () => removeOwn(path, made);
+  return () => {
+    try {
+      removeOwn(path, made);
+    } catch {
+      // Often not ours to remove after the change of user; the next start replaces it, and a stop must not end here.
+    }
+  };
 }

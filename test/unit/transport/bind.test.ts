@@ -82,6 +82,24 @@ describe('transport/bind', () => {
     expect(existsSync(path)).to.equal(false);
   });
 
+  it('makes the folder of the socket, for everybody to pass through', async () => {
+    path = join(folder, 'run/deep/a.sock');
+    const before = process.umask(0o022);
+    await start();
+    process.umask(before);
+    expect(statSync(path).isSocket()).to.equal(true);
+    expect(statSync(join(folder, 'run')).mode & 0o777).to.equal(0o755);
+  });
+
+  it('goes on where the socket file cannot be taken away', async () => {
+    const unbind = await start();
+    rmSync(folder, { recursive: true });
+    // Any look at a path through this fails with ELOOP, for root too.
+    symlinkSync(folder, folder);
+    expect(() => statSync(path, { throwIfNoEntry: false })).to.throw('ELOOP');
+    expect(unbind).not.to.throw();
+  });
+
   it('takes away its own socket file, but not a successor', async () => {
     const unbind = await start();
     rmSync(path);
