@@ -13,18 +13,13 @@ import {
 import type { FastcgiSink } from './events.ts';
 import { IdTable } from './id-table.ts';
 import { decodePairs } from './params.ts';
-import { Action, actionFor, isFromApplication, State } from './states.ts';
+import { Action, actionFor, isFromApplication, RequestState, State } from './states.ts';
 
 const BEGIN_LENGTH = 8;
 
 /** What to do with the content of the record that is being read. */
 const Content = { Skip: 0, Begin: 1, GetValues: 2, Params: 3, Stdin: 4 } as const;
 type Content = (typeof Content)[keyof typeof Content];
-
-class RequestState {
-  state: State = State.Params;
-  readonly params = new ByteCollector();
-}
 
 export class FastcgiDecoder {
   readonly #sink: FastcgiSink;

@@ -1,5 +1,6 @@
 // The life of one request id, as a table. Everything that decides what a record means for an id stands here.
 // An id that is not in the decoder's table is inactive; BEGIN_REQUEST makes it active, release() inactive again (section 3.3).
+import { ByteCollector } from '../byte-collector.ts';
 import { RecordType } from './constants.ts';
 
 export const State = {
@@ -13,6 +14,12 @@ export const State = {
   Discard: 3,
 } as const;
 export type State = (typeof State)[keyof typeof State];
+
+/** An active id. */
+export class RequestState {
+  state: State = State.Params;
+  readonly params = new ByteCollector();
+}
 
 export const Action = {
   Skip: 0,
