@@ -41,6 +41,8 @@ export interface AccessLogOptions {
 }
 
 export interface AccessLog {
+  /** False: write() does nothing, and an entry need not be made. */
+  readonly enabled: boolean;
   /** Never throws, never waits. */
   write(entry: AccessEntry): void;
   /**
@@ -57,11 +59,12 @@ export interface AccessLog {
 /** @throws {Error} of node:fs, where the file cannot be opened */
 export function createAccessLog(options: AccessLogOptions): AccessLog {
   if (!options.enabled) {
-    return { write() {}, reopen() {}, close: () => Promise.resolve(), dropped: () => 0 };
+    return { enabled: false, write() {}, reopen() {}, close: () => Promise.resolve(), dropped: () => 0 };
   }
   const sink = new LineSink({ file: options.file, gather: true });
   const format = options.format === 'json' ? jsonLine : combinedLine;
   return {
+    enabled: true,
     write: (entry) => sink.write(format(entry)),
     reopen: () => sink.reopen(),
     close: () => sink.close(),

@@ -36,6 +36,11 @@ export class RequestLog implements GatewayEvents {
   }
 
   finished(request: RequestRecord): void {
+    if (this.#access.enabled) this.#writeAccess(request);
+    if (this.#slow > 0 && request.duration > this.#slow) this.#logSlow(request);
+  }
+
+  #writeAccess(request: RequestRecord): void {
     const { environ } = request;
     this.#access.write({
       time: Date.now() - request.duration,
@@ -56,7 +61,6 @@ export class RequestLog implements GatewayEvents {
       userAgent: optional(environ['HTTP_USER_AGENT']),
       referer: optional(environ['HTTP_REFERER']),
     });
-    if (this.#slow > 0 && request.duration > this.#slow) this.#logSlow(request);
   }
 
   failed(request: RequestRecord, error: unknown): void {

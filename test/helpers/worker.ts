@@ -104,6 +104,7 @@ export class TestWorker {
       config,
       logger: pino({ level: 'trace', formatters: { level: (label) => ({ level: label }) } }, log),
       accessLog: {
+        enabled: true,
         write: (entry) => void this.requests.push(entry),
         reopen: () => undefined,
         close: () => Promise.resolve(),
