@@ -12,7 +12,7 @@ export interface Binding {
   readonly file: Omit<SocketFile, 'path'>;
 }
 
-/** Removes the socket file. */
+/** Removes the socket file, where the rights we still have allow it; left behind, it is replaced at the next start. */
 export type Unbind = () => void;
 
 /** @throws {SocketError} or the system's error when the address cannot be listened on */
@@ -25,5 +25,11 @@ export async function bind(server: Server, { address, backlog, file }: Binding):
   const { path } = address;
   await listenUnix(server, { ...file, path }, backlog);
   const made = lstatSync(path);
-  return () => removeOwn(path, made);
+  return () => {
+    try {
+      removeOwn(path, made);
+    } catch {
+      // Most often the folder is root's, and we are not root any more.
+    }
+  };
 }
