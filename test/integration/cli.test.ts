@@ -1,6 +1,6 @@
 // The program from outside: exit codes, and the verbs that talk to a running daemon.
 import { expect } from 'chai';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
@@ -173,6 +173,18 @@ describe('viaduct serve, exit codes', () => {
       }
     });
   }
+});
+
+describe('viaduct, printing to a reader that leaves early', () => {
+  it('ends with 0 and without a word', async () => {
+    const child = spawn(process.execPath, [VIADUCT, 'schema'], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const errors: Buffer[] = [];
+    child.stderr.on('data', (chunk: Buffer) => errors.push(chunk));
+    child.stdout.destroy();
+    const code = await new Promise((resolve) => child.once('close', resolve));
+    expect(Buffer.concat(errors).toString()).to.equal('');
+    expect(code).to.equal(0);
+  });
 });
 
 describe('viaduct check, against files', () => {
