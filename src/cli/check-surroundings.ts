@@ -7,10 +7,13 @@ import type { KeyPath, Problem } from '../config/problems.ts';
 import type { Reference } from '../config/reference.ts';
 import type { Address } from '../config/address.ts';
 import { lookupGroup, lookupUser } from '../runtime/users.ts';
+import { EXIT, type ExitCode } from './exit-codes.ts';
 
 export interface Findings {
   problems: Problem[];
   warnings: Problem[];
+  /** What serve exits with because of them: 78, unless all that is wrong is rights (77) or what stands in the way (73). */
+  exitCode: ExitCode;
 }
 
 export function checkSurroundings(loaded: LoadedConfig): Findings {
@@ -34,12 +37,14 @@ export function checkSurroundings(loaded: LoadedConfig): Findings {
   checker.logFile(log.file, ['log', 'file']);
   checker.logFile(log.access.file, ['log', 'access', 'file']);
   checker.privileges(user, group);
-  return { problems: checker.problems, warnings: checker.warnings };
+  const { problems, warnings, exitCode } = checker;
+  return { problems, warnings, exitCode };
 }
 
 class Checker {
   readonly problems: Problem[] = [];
   readonly warnings: Problem[] = [];
+  exitCode: ExitCode = EXIT.ok;
   readonly #loaded: LoadedConfig;
 
   constructor(loaded: LoadedConfig) {
@@ -59,10 +64,11 @@ class Checker {
     const { file } = reference;
     const kind = kindOf(file);
     if (kind === 'nothing') this.#fail(path, `Cannot find the file ${file}`);
-    else if (kind === 'unreachable') this.#fail(path, `Cannot reach the file ${file}: permission denied`);
+    else if (kind === 'unreachable')
+      this.#fail(path, `Cannot reach the file ${file}: permission denied`, EXIT.permission);
     else if (kind !== 'file') this.#fail(path, `Expected a file, found a ${kind} at ${file}`);
     else if (!allows(file, constants.R_OK))
-      this.#fail(path, `Cannot read the file ${file}: permission denied`);
+      this.#fail(path, `Cannot read the file ${file}: permission denied`, EXIT.permission);
   }
 
   socket(address: Address, path: KeyPath): void {
@@ -76,7 +82,7 @@ class Checker {
     const kind = kindOf(address.path);
     // whether something serves on an existing socket is seen when it is bound
     if (kind === 'file' || kind === 'folder' || kind === 'device') {
-      this.#fail(path, `Expected a socket or nothing at ${address.path}, found a ${kind}`);
+      this.#fail(path, `Expected a socket or nothing at ${address.path}, found a ${kind}`, EXIT.cannotCreate);
     }
     this.folder(dirname(address.path), path);
   }
@@ -85,10 +91,10 @@ class Checker {
     if (file === null) return;
     const kind = kindOf(file);
     if (kind === 'folder' || kind === 'socket')
-      this.#fail(path, `Expected a file, found a ${kind} at ${file}`);
+      this.#fail(path, `Expected a file, found a ${kind} at ${file}`, EXIT.cannotCreate);
     else if (kind === 'nothing' || kind === 'unreachable') this.folder(dirname(file), path);
     else if (!allows(file, constants.W_OK))
-      this.#fail(path, `Cannot write the file ${file}: permission denied`);
+      this.#fail(path, `Cannot write the file ${file}: permission denied`, EXIT.permission);
   }
 
   /** The folder is writable, or may be made. */
@@ -97,11 +103,11 @@ class Checker {
     while (!existsSync(nearest) && dirname(nearest) !== nearest) nearest = dirname(nearest);
     const kind = kindOf(nearest);
     if (kind !== 'folder') {
-      this.#fail(path, `Expected a folder, found a ${kind} at ${nearest}`);
+      this.#fail(path, `Expected a folder, found a ${kind} at ${nearest}`, EXIT.cannotCreate);
     } else if (!allows(nearest, constants.W_OK | constants.X_OK)) {
       const action =
         nearest === folder ? `write to the folder ${folder}` : `create the folder ${folder} in ${nearest}`;
-      this.#fail(path, `Cannot ${action}: permission denied`);
+      this.#fail(path, `Cannot ${action}: permission denied`, EXIT.permission);
     }
   }
 
@@ -112,7 +118,8 @@ class Checker {
     if (group !== null && lookupGroup(group)?.gid !== process.getgid?.()) this.#warn(['group'], message);
   }
 
-  #fail(path: KeyPath, message: string): void {
+  #fail(path: KeyPath, message: string, exitCode: ExitCode = EXIT.config): void {
+    if (this.exitCode === EXIT.ok || exitCode === EXIT.config) this.exitCode = exitCode;
     this.problems.push(this.#loaded.problemAt(path, message));
   }
 

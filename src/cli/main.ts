@@ -92,3 +92,5 @@ try {
   io.stderr(`viaduct: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
   process.exitCode = EXIT.internal;
 }
+// An application's open timers and connections would keep the process alive; what was printed goes out first.
+process.stdout.write('', () => process.exit());

@@ -25,10 +25,10 @@ export async function runServe(argv: string[], io: Io): Promise<number> {
   if (typeof options === 'number') return options;
   const loaded = openConfig(options.config, io);
   if (loaded === undefined) return EXIT.config;
-  const { problems, warnings } = checkSurroundings(loaded);
+  const { problems, warnings, exitCode: found } = checkSurroundings(loaded);
   for (const warning of [...loaded.warnings, ...warnings]) io.stderr(`warning: ${formatProblem(warning)}\n`);
   for (const problem of problems) io.stderr(`${formatProblem(problem)}\n`);
-  if (problems.length > 0) return EXIT.config;
+  if (problems.length > 0) return found;
   try {
     const daemon = new Daemon(loaded);
     handleSignals(daemon);

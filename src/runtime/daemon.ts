@@ -75,6 +75,7 @@ export class Daemon {
   /** Graceful; a second call does not wait for requests in flight. */
   async stop(): Promise<void> {
     if (this.#stopping) {
+      this.#log.logger.warn({ active: this.#worker.active }, 'Stopping at once: requests are cut off');
       this.#worker.stopNow();
       return;
     }
@@ -101,7 +102,7 @@ export class Daemon {
 
   async #close(graceful: number): Promise<void> {
     const clean = await this.#worker.stop(graceful);
-    if (!clean) this.#log.logger.warn(`Requests were cut off after timeouts.graceful, ${graceful} ms`);
+    if (!clean) this.#log.logger.warn(`Requests were cut off, timeouts.graceful is ${graceful} ms`);
     await this.#admin?.close();
     this.#removePidFile?.();
     await this.#accessLog.close();

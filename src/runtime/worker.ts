@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { type Address, formatAddress } from '../config/address.ts';
 import type { Config, ListenerConfig } from '../config/types.ts';
 import { Gateway } from '../gateway/gateway.ts';
+import { type Deferred, withResolvers } from '../gateway/with-resolvers.ts';
 import type { AccessLog } from '../observe/access-log.ts';
 import { type Metrics, NO_MOUNT } from '../observe/metrics.ts';
 import type { TransportExchange } from '../transport/context.ts';
@@ -39,6 +40,7 @@ export class Worker {
   /** Requests that came while the apps were still booting. */
   #early: TransportExchange[] = [];
   #draining = false;
+  readonly #hurry: Deferred = withResolvers();
 
   constructor({ config, logger, accessLog, metrics }: WorkerOptions) {
     this.#config = config;
@@ -111,7 +113,8 @@ export class Worker {
     this.#draining = true;
     for (const listener of this.#listeners) listener.drain();
     for (const exchange of this.#early) exchange.reject(503, 1);
-    const clean = this.#gateway === null || (await withinTime(this.#gateway.drained(), graceful));
+    const drained = this.#gateway?.drained();
+    const clean = drained === undefined || (await withinTime(drained, graceful, this.#hurry.promise));
     if (!clean) this.#gateway?.shutdown();
     await withinTime(Promise.all(this.#listeners.map((listener) => listener.closed())), FLUSH_TIME);
     for (const listener of this.#listeners) listener.destroy();
@@ -119,8 +122,9 @@ export class Worker {
     return clean;
   }
 
-  /** Cuts off whatever is in flight. */
+  /** Cuts off whatever is in flight, and makes stop() wait for nothing any more, an application that ignores its signal included. */
   stopNow(): void {
+    this.#hurry.resolve();
     this.#gateway?.shutdown();
     for (const listener of this.#listeners) listener.destroy();
   }
@@ -147,14 +151,16 @@ function listenerOptions(listener: ListenerConfig): ListenerOptions {
   return { ...listener, file: { mode: listener.mode, uid, gid } };
 }
 
-/** True when `work` is done within `limit` milliseconds. */
-async function withinTime(work: Promise<unknown>, limit: number): Promise<boolean> {
+/** True when `work` is done within `limit` milliseconds, and before `hurry`. */
+async function withinTime(work: Promise<unknown>, limit: number, hurry?: Promise<void>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<false>((resolve) => {
     timer = setTimeout(() => resolve(false), limit);
   });
   try {
-    return await Promise.race([work.then(() => true), late]);
+    const ends = [work.then(() => true), late];
+    if (hurry !== undefined) ends.push(hurry.then(() => false));
+    return await Promise.race(ends);
   } finally {
     clearTimeout(timer);
   }

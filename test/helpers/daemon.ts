@@ -2,7 +2,7 @@
 // Knows the command line and the admin address only, nothing of what is inside the process.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type HttpResponse, request } from './http-client.ts';
 import { findFreePort } from './nginx.ts';
@@ -21,6 +21,8 @@ export interface DaemonOptions {
   files?: Readonly<Record<string, string>>;
   /** For the environment, beside what the tests have. */
   env?: Readonly<Record<string, string>>;
+  /** Its folder for everybody to read: a daemon that gives root up loads its apps from there. */
+  open?: boolean;
   /** Milliseconds until it must be ready; 10000 unless told. */
   timeout?: number;
 }
@@ -65,8 +67,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   }
 }
 
-async function launch({ config, files = {}, env = {} }: DaemonOptions): Promise<Daemon> {
+async function launch({ config, files = {}, env = {}, open = false }: DaemonOptions): Promise<Daemon> {
   const dir = await makeTempDir();
+  if (open) await chmod(dir, 0o755);
   const text = withDefaults(typeof config === 'string' ? config : JSON.stringify(config, null, 2));
   const ports = new Map<string, number>();
   for (const [name, content] of Object.entries({ ...files, 'viaduct.yaml': text })) {
@@ -180,6 +183,11 @@ export class Daemon {
     const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1];
     if (kilobytes === undefined) throw new Error(`Cannot find VmRSS in /proc/${this.pid}/status`);
     return Number(kilobytes) * 1024;
+  }
+
+  /** Closes our end of its stderr, as a log reader that died. */
+  closeStderr(): void {
+    this.#child.stderr?.destroy();
   }
 
   /** Sends a signal without waiting. */
