@@ -60,10 +60,6 @@ export class Response {
     return this.#headersSent;
   }
 
-  get ended(): boolean {
-    return this.#ended;
-  }
-
   /** Body bytes given to the transport. */
   get sent(): number {
     return this.#sent;
