@@ -161,6 +161,8 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner {
 
   /** The place is given back once the application is done, not when the client is. */
   left(): void {
+    // What close() wrote came after the response.
+    this.#errors.flush();
     if (this.#holdsPlace) this.#mount?.admission.leave();
     this.#owner.left(this);
   }

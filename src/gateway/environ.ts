@@ -147,10 +147,16 @@ function fillServer(environ: RequestEnviron): void {
   if (environ.SERVER_NAME === '' || environ.SERVER_PORT === '') {
     const host = typeof environ['HTTP_HOST'] === 'string' ? environ['HTTP_HOST'] : '';
     const address = typeof environ['SERVER_ADDR'] === 'string' ? environ['SERVER_ADDR'] : '';
-    environ.SERVER_NAME ||= hostName(host) || (address.startsWith('unix:') ? '' : address) || 'localhost';
+    environ.SERVER_NAME ||= hostName(host) || addressName(address) || 'localhost';
     environ.SERVER_PORT ||= hostPort(host) || (environ['wsgi.url_scheme'] === 'https' ? '443' : '80');
   }
   if (environ.SERVER_PROTOCOL === '') environ.SERVER_PROTOCOL = 'HTTP/1.1';
+}
+
+/** SERVER_ADDR as a SERVER_NAME, which has IPv6 in brackets (RFC 3875, section 4.1.14). */
+function addressName(address: string): string {
+  if (address.startsWith('unix:')) return '';
+  return address.includes(':') ? `[${address}]` : address;
 }
 
 /**
@@ -177,6 +183,13 @@ function requestPath(environ: RequestEnviron, pathInfo: string | null): RequestP
     throw new GatewayError(
       'ERR_REQUEST_PATH',
       `Cannot take request: path is ${describe(front + path)}, wanted it to begin with "/"`,
+    );
+  }
+  // nginx refuses it; an application may end a file name there.
+  if (path.includes('\0') || front.includes('\0')) {
+    throw new GatewayError(
+      'ERR_REQUEST_PATH',
+      `Cannot take request: path is ${describe(front + path)}, wanted it without NUL`,
     );
   }
   return { script: front, path };

@@ -16,7 +16,7 @@ export class Gateway implements CallOwner {
   readonly #table: MountTable<Mount>;
   readonly #admissions: ReadonlySet<Admission>;
   readonly #calls = new Set<Call>();
-  #whenEmpty: (() => void) | null = null;
+  #whenEmpty: (() => void)[] = [];
 
   constructor(mounts: readonly Mount[], events: GatewayEvents, noMount: MountMetrics) {
     this.events = events;
@@ -59,9 +59,7 @@ export class Gateway implements CallOwner {
   /** Resolves once nothing runs any more. */
   drained(): Promise<void> {
     if (this.#calls.size === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#whenEmpty = resolve;
-    });
+    return new Promise((resolve) => this.#whenEmpty.push(resolve));
   }
 
   /** Ends everything that still runs. */
@@ -71,7 +69,8 @@ export class Gateway implements CallOwner {
 
   left(call: Call): void {
     this.#calls.delete(call);
-    if (this.#calls.size === 0) this.#whenEmpty?.();
+    if (this.#calls.size > 0 || this.#whenEmpty.length === 0) return;
+    for (const resolve of this.#whenEmpty.splice(0)) resolve();
   }
 
   /**
@@ -84,7 +83,7 @@ export class Gateway implements CallOwner {
     let front = '';
     let whole = script + path;
     let mount = this.#table.find(whole, hostHeader);
-    if (script !== '' && mount !== null && mount.path.length < script.length) {
+    if (script !== '' && (mount === null || mount.path.length < script.length)) {
       front = script;
       whole = path;
       mount = this.#table.find(path, hostHeader);

@@ -8,16 +8,18 @@ export function decodeRequestUri(uri: string): string {
 }
 
 function uriPath(uri: string): string {
-  let start = 0;
-  if (!uri.startsWith('/')) {
-    const scheme = uri.indexOf('://');
-    if (scheme > 0) {
-      start = uri.indexOf('/', scheme + 3);
-      if (start === -1) return '/';
-    }
+  let rest = uri;
+  const scheme = uri.startsWith('/') ? -1 : uri.indexOf('://');
+  if (scheme > 0) {
+    // The authority ends at the first of these (RFC 3986, section 3.2).
+    const authority = uri.slice(scheme + 3);
+    const start = authority.search(/[/?#]/);
+    rest = start === -1 ? '' : authority.slice(start);
+    if (!rest.startsWith('/')) return '/';
   }
-  const query = uri.indexOf('?', start);
-  return query === -1 ? uri.slice(start) : uri.slice(start, query);
+  // A fragment never belongs to a request; nginx cuts it off too.
+  const end = rest.search(/[?#]/);
+  return end === -1 ? rest : rest.slice(0, end);
 }
 
 /** %XX to the character of that byte; anything else stays as it is. */

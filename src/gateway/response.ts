@@ -60,10 +60,6 @@ export class Response {
     return this.#headersSent;
   }
 
-  get ended(): boolean {
-    return this.#ended;
-  }
-
   /** Body bytes given to the transport. */
   get sent(): number {
     return this.#sent;
@@ -122,7 +118,7 @@ export class Response {
     }
     if (this.#declared === -1 && chunks.length <= 1) {
       this.#declared = total;
-      this.#headers.push(['Content-Length', String(total)]);
+      this.#add('Content-Length', String(total));
     }
     let body = chunks;
     if (this.#declared !== -1 && total > this.#declared) {
@@ -208,12 +204,17 @@ export class Response {
       this.#code !== 204 &&
       this.#code !== 304
     ) {
-      this.#headers.push(['Content-Length', String(inferred)]);
+      this.#add('Content-Length', String(inferred));
     }
     if (given > 0) this.#warnNoBody();
     this.#respond();
     this.#ended = true;
     this.#exchange.end([]);
+  }
+
+  /** PEP 3333 lets a server change the list, but one that an application shares among its requests must not grow. */
+  #add(name: string, value: string): void {
+    this.#headers = [...this.#headers, [name, value]];
   }
 
   #respond(): void {
@@ -227,7 +228,7 @@ export class Response {
       this.#headers = this.#headers.filter(([name]) => name.toLowerCase() !== 'content-length');
     }
     if (!this.#hasNoBody() && !hasHeader(this.#headers, 'x-accel-buffering'))
-      this.#headers.push(['X-Accel-Buffering', 'no']);
+      this.#add('X-Accel-Buffering', 'no');
     this.#respond();
   }
 
