@@ -201,7 +201,9 @@ describe('wire: timeouts', () => {
           await worker.quiet();
           if (how === 'a generator') {
             await waitFor(() => gate.aborted === 1, { what: 'viaduct.signal' });
-            expect(gate.calls[0]?.['viaduct.signal'].reason).to.have.property('message').that.includes('send_timeout');
+            expect(gate.calls[0]?.['viaduct.signal'].reason)
+              .to.have.property('message')
+              .that.includes('send_timeout');
           }
           peer.resume();
           await waitFor(() => peer.closed || peer.ended, { what: 'the end' });
