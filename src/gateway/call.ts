@@ -73,12 +73,14 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner {
 
   /** Answers at once where there is a place, later or with 503 where there is none. */
   begin(mount: Mount): void {
-    const { declared } = this.exchange.body;
+    const { declared, received } = this.exchange.body;
     const { bodySize } = mount.limits;
+    // What came together with the params was not measured yet: only now is the limit known.
+    const size = declared === -1 ? received : declared;
     this.#mount = mount;
     this.exchange.configure(mount.limits);
-    if (bodySize > 0 && declared > bodySize) {
-      this.refuse(413, `Content-Length is ${declared}, limits.body_size is ${bodySize}`);
+    if (bodySize > 0 && size > bodySize) {
+      this.refuse(413, `the body has ${size} bytes or more, limits.body_size is ${bodySize}`);
     } else if (mount.admission.enter()) {
       this.#run(mount);
     } else {

@@ -4,10 +4,7 @@ import type { Socket } from 'node:net';
 import type { ConnectionState } from '../observe/listener-metrics.ts';
 import type { OpenConnection, TransportContext } from './context.ts';
 import type { Flow } from './flow-control.ts';
-
-/** After our FIN: how long the peer may still send in all, and how long between two reads (nginx's lingering_time and _timeout). */
-const LINGER_TOTAL = 30_000;
-const LINGER_PAUSE = 5_000;
+import { LINGER_PAUSE, LINGER_TOTAL } from './timeouts.ts';
 
 export abstract class Connection implements Flow, OpenConnection {
   protected readonly socket: Socket;

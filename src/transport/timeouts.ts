@@ -6,6 +6,10 @@ export interface Timed {
   tick(now: number): void;
 }
 
+/** After our FIN: how long the peer may still send in all, and how long between two reads (nginx's lingering_time and _timeout). */
+export const LINGER_TOTAL = 30_000;
+export const LINGER_PAUSE = 5_000;
+
 /** Milliseconds between two ticks, and so how late a timeout may be noticed. */
 const INTERVAL = 100;
 

@@ -139,7 +139,8 @@ export class FastcgiConnection extends Connection implements FastcgiSink {
       this.#ready = [];
       for (const exchange of ready) this.#dispatch(exchange);
     }
-    if (this.state === 'idle' && !this.#decoder.idle) this.setState('reading');
+    // Of a management record too: what has begun must end, and what has ended is no reason to close.
+    if (this.#requests.size === 0) this.setState(this.#decoder.idle ? 'idle' : 'reading');
   }
 
   /**
@@ -186,7 +187,18 @@ export class FastcgiConnection extends Connection implements FastcgiSink {
   }
 
   protected tickRequests(now: number): void {
-    for (const exchange of this.#requests.values()) exchange.body.tick(now);
+    const limit = this.context.timeouts.params;
+    for (const exchange of this.#requests.values()) {
+      if (exchange.dispatched) exchange.body.tick(now);
+      else if (now - exchange.startedAt > limit) this.#rejectStalled(exchange, limit);
+    }
+  }
+
+  /** While other requests run, one that stalls costs only itself. */
+  #rejectStalled(exchange: FastcgiExchange, limit: number): void {
+    const what = `Refused request ${exchange.id}: its params did not come within ${limit} ms`;
+    this.#report(new ProtocolError('ERR_PARAMS_TIMEOUT', what));
+    exchange.reject(408);
   }
 
   #dispatch(exchange: FastcgiExchange): void {

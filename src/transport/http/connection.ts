@@ -1,10 +1,10 @@
 // One HTTP connection as the listener sees it: its state and its deadlines. The bytes are node:http's business.
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ConnectionState } from '../../observe/listener-metrics.ts';
 import { ProtocolError } from '../../protocol/errors.ts';
 import type { OpenConnection, TransportContext } from '../context.ts';
-import type { Timed } from '../timeouts.ts';
+import { LINGER_PAUSE, LINGER_TOTAL, type Timed } from '../timeouts.ts';
 
 export class HttpConnection implements OpenConnection, Timed {
   readonly #socket: Socket;
@@ -12,11 +12,13 @@ export class HttpConnection implements OpenConnection, Timed {
   #request: IncomingMessage | null = null;
   #state: ConnectionState = 'idle';
   #since: number;
-  /** Bytes read when the last request was complete: more of them are the beginning of the next one. */
+  /** Bytes read when the last request was complete: more of them are the beginning of the next one. While closing: at the last tick. */
   #seen: number;
-  /** Requests without their whole response: a client may send the next one before that (pipelining). */
-  #requests = 0;
+  /** Not ended yet. More than one where the client sends its next request before that (pipelining). */
+  readonly #responses = new Set<ServerResponse>();
   #closed = false;
+  #closing = false;
+  #lingerUntil = Infinity;
   reusable = true;
 
   constructor(socket: Socket, context: TransportContext, alreadyRead: number) {
@@ -30,6 +32,8 @@ export class HttpConnection implements OpenConnection, Timed {
       context.metrics.closed(this.#state);
       context.closed(this);
     });
+    // What node:http calls after a last response. Its own closes with unread bytes, and the reset would cost the client the response.
+    socket.destroySoon = () => this.finish();
     context.ticker.add(this);
   }
 
@@ -38,28 +42,51 @@ export class HttpConnection implements OpenConnection, Timed {
     return this.#request?.complete === false;
   }
 
-  began(request: IncomingMessage): void {
+  /** Our side has ended: what still comes is read and dropped. */
+  get closing(): boolean {
+    return this.#closing;
+  }
+
+  /** A response is on its way: nothing else can be said on the connection. */
+  get responding(): boolean {
+    return [...this.#responses].some((response) => response.headersSent);
+  }
+
+  began(request: IncomingMessage, response: ServerResponse): void {
     this.#request = request;
-    this.#requests += 1;
+    this.#responses.add(response);
     this.#move('active');
   }
 
   /** May come after the connection has closed. */
-  ended(): void {
-    this.#requests -= 1;
-    if (this.#requests > 0 || this.#closed) return;
-    this.#seen = this.#socket.bytesRead;
+  ended(response: ServerResponse): void {
+    this.#responses.delete(response);
+    if (this.#responses.size > 0 || this.#closed) return;
+    if (!this.#closing) this.#seen = this.#socket.bytesRead;
     if (!this.inBody) this.#request = null;
     this.#move('idle');
   }
 
   serveOnce(): void {
     this.reusable = false;
+    // Of pipelined requests only the last may say so: node:http closes after a response with Connection: close.
+    const last = [...this.#responses].at(-1);
+    if (last !== undefined && !last.headersSent) last.shouldKeepAlive = false;
   }
 
   drain(): void {
     this.serveOnce();
-    if (this.#state === 'idle') this.#socket.end();
+    if (this.#state === 'idle') this.finish();
+  }
+
+  /** Ends our side, after `last` where there is one, and leaves the peer time to do the same. */
+  finish(last = ''): void {
+    if (this.#closing) return;
+    this.#closing = true;
+    this.#seen = this.#socket.bytesRead;
+    this.#since = this.#context.ticker.now;
+    this.#lingerUntil = this.#since + LINGER_TOTAL;
+    this.#socket.end(last, 'latin1');
   }
 
   destroy(): void {
@@ -67,23 +94,34 @@ export class HttpConnection implements OpenConnection, Timed {
   }
 
   tick(now: number): void {
+    if (this.#closing) {
+      this.#linger(now);
+      return;
+    }
     const { timeouts } = this.#context;
     if (this.#state === 'idle' && this.#socket.bytesRead > this.#seen) this.#move('reading');
     const waited = now - this.#since;
     if (this.#state === 'reading' && waited > timeouts.params) {
       const what = `Closed connection: the request head did not come within ${timeouts.params} ms`;
       this.#context.report(new ProtocolError('ERR_PARAMS_TIMEOUT', what), 'http');
-      this.#socket.end('HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
-      this.#since = Infinity;
+      this.finish('HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
     } else if (this.#state === 'idle' && waited > timeouts.idle) {
-      this.#socket.end();
-      this.#since = Infinity;
+      this.finish();
     }
+  }
+
+  #linger(now: number): void {
+    const { bytesRead } = this.#socket;
+    if (bytesRead > this.#seen) {
+      this.#seen = bytesRead;
+      this.#since = now;
+    }
+    if (now - this.#since > LINGER_PAUSE || now > this.#lingerUntil) this.#socket.destroy();
   }
 
   #move(state: ConnectionState): void {
     if (state !== this.#state) this.#context.metrics.moved(this.#state, state);
     this.#state = state;
-    this.#since = this.#context.ticker.now;
+    if (!this.#closing) this.#since = this.#context.ticker.now;
   }
 }

@@ -37,6 +37,8 @@ export class HttpServer {
     // Beyond maxHeadersCount node:http drops headers without a word; the count is checked here, and answered.
     this.#server.maxHeadersCount = 0;
     this.#server.timeout = 0;
+    // Without a listener node:http destroys an idle connection once the send timeout of its last response is over.
+    this.#server.on('timeout', () => undefined);
     this.#server.on('request', (request, response) => this.#handle(request, response));
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) =>
       this.#clientError(error, socket),
@@ -56,7 +58,12 @@ export class HttpServer {
     const adopted = this.#adopted.get(request.socket);
     if (adopted === undefined) return;
     const { connection, context } = adopted;
-    connection.began(request);
+    if (connection.closing) {
+      // It crossed our FIN on the way: nothing can answer it, so nobody may run it.
+      request.resume();
+      return;
+    }
+    connection.began(request, response);
     response.shouldKeepAlive &&= connection.reusable;
     const exchange = new HttpExchange(request, response, context.timeouts.send, (message) =>
       context.warn(message),
@@ -64,7 +71,7 @@ export class HttpServer {
     context.ticker.add(exchange.body);
     response.once('close', () => {
       context.ticker.delete(exchange.body);
-      connection.ended();
+      connection.ended(response);
       if (!connection.reusable) connection.drain();
     });
     const count = request.rawHeaders.length / 2;
@@ -78,19 +85,27 @@ export class HttpServer {
   }
 
   #clientError(error: NodeJS.ErrnoException, socket: Duplex): void {
-    const { context, connection } = this.#adopted.get(socket) ?? {};
+    const adopted = this.#adopted.get(socket);
     // An end inside a body is a client that left, as a reset is; the exchange hears of both from the socket.
     const hasLeft =
-      error.code === 'ECONNRESET' || (error.code === 'HPE_INVALID_EOF_STATE' && connection?.inBody === true);
-    if (hasLeft || !socket.writable || context === undefined) {
+      error.code === 'ECONNRESET' ||
+      (error.code === 'HPE_INVALID_EOF_STATE' && adopted?.connection.inBody === true);
+    if (hasLeft || adopted === undefined) {
       socket.destroy();
       return;
     }
+    const { connection, context } = adopted;
+    // What follows a first error, and is being dropped.
+    if (connection.closing) return;
     const tooLarge = error.code === 'HPE_HEADER_OVERFLOW';
     const status = tooLarge ? 431 : 400;
     const what = `Cannot read HTTP request: ${error.message}`;
     context.report(new ProtocolError(tooLarge ? 'ERR_PARAMS_SIZE' : 'ERR_HTTP_REQUEST', what), PROTOCOL);
-    socket.end(
+    if (connection.responding) {
+      socket.destroy();
+      return;
+    }
+    connection.finish(
       `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
     );
   }

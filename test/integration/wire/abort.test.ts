@@ -61,6 +61,10 @@ function failsLater(headers: HeaderList): { app: Application; fail: () => void }
   return { app, fail: () => gate.release() };
 }
 
+async function answerOf(dialect: Dialect, peer: Peer): Promise<Answer | null> {
+  return dialect.answer(await peer.whole());
+}
+
 describe('wire: a response that breaks off', () => {
   let worker: TestWorker;
 
@@ -73,10 +77,6 @@ describe('wire: a response that breaks off', () => {
     const mounts = [{ app }, { path: '/hello', app: hello }];
     worker = await startWorker({ listeners: [{ protocol: dialect.protocol, over }], mounts });
     return worker.connect();
-  }
-
-  async function answerOf(dialect: Dialect, peer: Peer): Promise<Answer | null> {
-    return dialect.answer(await peer.whole());
   }
 
   for (const over of ['unix', 'tcp'] as const) {
