@@ -30,6 +30,8 @@ function help(...verb: string[]): string {
   return spawnSync(process.execPath, [program, ...verb, '--help'], { encoding: 'utf8' }).stdout;
 }
 
+const optionsIn = (text: string): readonly string[] => text.match(OPTION) ?? [];
+
 function commandLines(page: Page): string[] {
   const blocks = fencesOf(page).filter(({ language }) => language === 'sh');
   return blocks.flatMap(({ text }) =>
@@ -78,7 +80,7 @@ describe('the pages', () => {
 
   it('name programs, verbs, options and scripts that exist', () => {
     const verbs = [...help().matchAll(/^ {2}(\w+) /gm)].map(([, name = '']) => name);
-    const optionsOf = new Map(verbs.map((verb) => [verb, help(verb).match(OPTION) ?? []]));
+    const optionsOf = new Map(verbs.map((verb) => [verb, optionsIn(help(verb))]));
     const { scripts } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')) as {
       scripts: Record<string, string>;
     };
@@ -87,7 +89,7 @@ describe('the pages', () => {
       const [program = '', verb = '', name = ''] = line.split(' ');
       if (program === 'npm') return !own.includes(verb) && !((verb === 'run' ? name : verb) in scripts);
       if (program !== 'viaduct') return !PROGRAMS.includes(program);
-      const options = line.match(OPTION) ?? [];
+      const options = optionsIn(line);
       return !optionsOf.has(verb) || options.some((option) => !optionsOf.get(verb)?.includes(option));
     };
     const lines = pages.flatMap(commandLines);
