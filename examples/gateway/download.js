@@ -19,7 +19,7 @@ export const application = async (environ, startResponse) => {
       ['Last-Modified', mtime.toUTCString()],
     ]);
     // Takes anything with read(size) and, if it likes, close(): which is called exactly once, also when the client
-    // leaves half-way and for a HEAD request, where nothing is read.
+    // leaves half-way. For a HEAD request viaduct drops what it reads, and closes.
     return environ['wsgi.file_wrapper'](new OpenFile(file));
   } catch (error) {
     await file.close();
