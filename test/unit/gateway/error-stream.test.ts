@@ -35,6 +35,7 @@ describe('wsgi.errors', () => {
 
   it('cuts text without newline at 8192 characters', () => {
     expect(linesOf((errors) => errors.write('x'.repeat(8191)))).to.deep.equal([]);
+    expect(linesOf((errors) => errors.write('x'.repeat(8192)))).to.have.lengthOf(1);
     const lines = linesOf((errors) => {
       errors.write('x'.repeat(5000));
       errors.write('x'.repeat(15_000));

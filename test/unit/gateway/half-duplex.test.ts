@@ -84,7 +84,10 @@ describe('a response that begins before the request body is read', () => {
     };
     const stage = stageFor(app);
     const body = new FakeBody(6).push('ab');
-    const exchange = stage.handle({ body, halfDuplex: true });
+    const exchange = stage.handle({ body, halfDuplex: true, blocked: true });
+    await waitFor(() => exchange.waiting === 1, { what: 'write() to wait' });
+    expect([written, exchange.sent.length]).to.deep.equal([[0], 80_000]);
+    exchange.drain();
     await waitFor(() => body.awaited, { what: 'the second read' });
     expect(written).to.deep.equal([0, 80_000, 120_000]);
     body.push('cdef').end();

@@ -127,6 +127,15 @@ describe('PEP 3333, calling the application', () => {
     }
   });
 
+  it('rule 4: an empty chunk may come before startResponse was called', async () => {
+    const app = function* (_environ: Environ, start: StartResponse): Generator<Uint8Array> {
+      yield bytes('');
+      start('201 Created', PLAIN.slice());
+      yield bytes('a');
+    };
+    expect((await run(app)).exchange.wire).to.deep.equal(['head 201 Created', 'write a', 'end']);
+  });
+
   it('rule 5: relies on the length of an Array: one chunk is the whole body', async () => {
     const { exchange } = await run(answering(texts('abc')));
     expect(exchange.header('content-length')).to.equal('3');

@@ -37,7 +37,8 @@ describe('PEP 3333, errors and HTTP', () => {
       start('200 OK', [['Set-Cookie', 'a=b']]);
       return boom();
     };
-    const { exchange } = await run(app, { method: 'HEAD' });
+    const { exchange, events } = await run(app, { method: 'HEAD' });
+    expect(events.requests[0]?.bytesOut).to.equal(0);
     expect(exchange.header('set-cookie')).to.equal(undefined);
     expect([exchange.wire, exchange.header('content-length')?.length]).to.deep.equal([
       ['head 500 Internal Server Error', 'end'],
