@@ -18,6 +18,8 @@ export class Peer {
   /** ECONNRESET, EPIPE ... */
   errorCode: string | null = null;
   readonly #socket: Socket;
+  /** Reading stops once so many bytes are here. */
+  #quota = Infinity;
   #joined = Buffer.alloc(0);
   #joinedPieces = 0;
 
@@ -26,6 +28,7 @@ export class Peer {
     socket.on('data', (piece: Buffer) => {
       this.pieces.push(piece);
       this.size += piece.length;
+      if (this.size >= this.#quota) socket.pause();
     });
     socket.on('end', () => (this.ended = true));
     socket.on('close', () => (this.closed = true));
@@ -91,6 +94,14 @@ export class Peer {
 
   resume(): void {
     this.#socket.resume();
+  }
+
+  /** Reads about `size` bytes more, then stops reading. */
+  async take(size: number): Promise<void> {
+    this.#quota = this.size + size;
+    this.#socket.resume();
+    await waitFor(() => this.size >= this.#quota || this.over, { what: `${size} bytes more` });
+    this.#quota = Infinity;
   }
 
   /**

@@ -23,6 +23,9 @@ const whole = (dialect: Dialect, peer: Peer): Promise<Answer> =>
     return found?.whole === true ? found : null;
   });
 
+const countHandles = (): number =>
+  process.getActiveResourcesInfo().filter((name) => /TCP|Pipe|Server/.test(name)).length;
+
 describe('wire: stopping', () => {
   let worker: TestWorker;
   let gate: Gate;
@@ -121,9 +124,7 @@ describe('wire: stopping', () => {
   });
 
   it('leaves no handle behind', async () => {
-    const count = (): number =>
-      process.getActiveResourcesInfo().filter((name) => /TCP|Pipe|Server/.test(name)).length;
-    const before = count();
+    const before = countHandles();
     for (const dialect of ALL_DIALECTS) {
       for (const over of ['unix', 'tcp'] as const) {
         await start(dialect, over);
@@ -134,7 +135,7 @@ describe('wire: stopping', () => {
         await worker.stop(1000);
       }
     }
-    await waitFor(() => count() <= before, { what: 'all handles to be closed' });
+    await waitFor(() => countHandles() <= before, { what: 'all handles to be closed' });
   });
 
   it('stopNow() cuts off everything', async () => {

@@ -233,6 +233,19 @@ describe('wire: HTTP', () => {
     expect(worker.requests.length).to.equal(1);
   });
 
+  it('serves no request that crosses the end of an idle connection', async () => {
+    const peer = await start({ timeouts: { idle: 150 } });
+    await peer.whole();
+    peer.send(get('/'));
+    await waitFor(() => worker.connections['idle'] === 0, {
+      what: 'the connection to be gone',
+      timeout: 7000,
+    });
+    expect(peer.size).to.equal(0);
+    expect(worker.requests.length).to.equal(0);
+    expect(worker.protocolErrors).to.deep.equal({});
+  });
+
   it('says Connection: close once the server drains, and closes then', async () => {
     const gate = new Gate();
     const peer = await start({ mounts: [{ app: gate.app }] });

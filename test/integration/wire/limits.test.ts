@@ -24,6 +24,13 @@ const whole = (dialect: Dialect, peer: Peer): Promise<Answer> =>
     return found?.whole === true ? found : null;
   });
 
+const many = (count: number): string[] => Array.from({ length: 2 * count }, (_, at) => `HTTP_X${at}`);
+
+const large: Application = (_environ, startResponse) => {
+  startResponse('200 OK', [['X-Large', 'y'.repeat(2000)]]);
+  return [Buffer.from('x')];
+};
+
 describe('wire: limits', () => {
   let worker: TestWorker;
   let gate: Gate;
@@ -61,7 +68,6 @@ describe('wire: limits', () => {
       expect((await answerTo(dialect, '', { params: ['HTTP_X', 'x'.repeat(3000)] })).status).to.equal(200);
       expect((await answerTo(dialect, '', { params: ['HTTP_X', 'x'.repeat(4000)] })).status).to.equal(431);
       expect(worker.protocolErrors).to.deep.equal({ [`${protocol} params_size`]: 1 });
-      const many = (count: number): string[] => Array.from({ length: 2 * count }, (_, at) => `HTTP_X${at}`);
       expect((await answerTo(dialect, '', { params: many(13) })).status).to.equal(200);
       expect((await answerTo(dialect, '', { params: many(21) })).status).to.equal(431);
       expect(worker.protocolErrors).to.include({ [`${protocol} params_count`]: 1 });
@@ -83,10 +89,6 @@ describe('wire: limits', () => {
     });
 
     it(`response_headers_size over ${protocol}: 500, and nothing of the headers`, async () => {
-      const large: Application = (_environ, startResponse) => {
-        startResponse('200 OK', [['X-Large', 'y'.repeat(2000)]]);
-        return [Buffer.from('x')];
-      };
       await start(dialect, { mounts: [{ app: large }], limits: { responseHeadersSize: 1000 } });
       const answer = await answerTo(dialect);
       expect(answer.status).to.equal(500);

@@ -71,6 +71,31 @@ describe('wire: responses', () => {
     }
   }
 
+  for (const dialect of ALL_DIALECTS) {
+    it(`an empty write() sends the headers of a ${dialect.protocol} response before any of its body`, async () => {
+      worker = await startWorker({
+        listeners: [{ protocol: dialect.protocol }],
+        mounts: [
+          {
+            app: async (environ, startResponse) => {
+              const write = startResponse('200 OK', [['X-Early', 'yes']]);
+              await write(new Uint8Array(0));
+              await gate.app(environ, () => () => Promise.resolve());
+              return [Buffer.from('body')];
+            },
+          },
+        ],
+      });
+      const peer = await worker.connect();
+      peer.send(ask(dialect));
+      const early = await peer.until('the headers', (all) => dialect.answer(all));
+      expect(early.headers.get('x-early')).to.equal('yes');
+      expect(early.body.length).to.equal(0);
+      gate.release();
+      await peer.until('the body', (all) => all.includes('body'));
+    });
+  }
+
   for (const dialect of [fastcgi, http]) {
     it(`${dialect.protocol} serves 1000 requests on one kept connection`, async () => {
       await start(dialect.protocol, 'unix');

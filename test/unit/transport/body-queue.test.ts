@@ -1,0 +1,140 @@
+import { expect } from 'chai';
+import { GatewayError } from '../../../src/gateway/errors.ts';
+import { BodyQueue } from '../../../src/transport/body-queue.ts';
+import { BODY_HIGH_WATER, BODY_LOW_WATER } from '../../../src/transport/flow-control.ts';
+
+const bytes = (size: number): Buffer => Buffer.alloc(size, 'b');
+
+describe('transport/body-queue', () => {
+  let calls: string[];
+  const queue = (declared: number): BodyQueue => {
+    calls = [];
+    return new BodyQueue(declared, {
+      pause: () => void calls.push('pause'),
+      resume: () => void calls.push('resume'),
+    });
+  };
+
+  const codeOf = async (read: () => unknown): Promise<string> => {
+    try {
+      await read();
+    } catch (error) {
+      if (error instanceof GatewayError) return error.code;
+      throw error;
+    }
+    return 'none';
+  };
+
+  it('hands chunks over as they are, and then the end, again and again', async () => {
+    const body = queue(6);
+    const first = bytes(4);
+    body.push(first);
+    expect(body.read()).to.equal(first);
+    const waiting = body.read();
+    const second = bytes(2);
+    body.push(second);
+    expect(await waiting).to.equal(second);
+    expect(body.complete).to.equal(true);
+    expect([body.read(), body.read()]).to.deep.equal([null, null]);
+  });
+
+  it('an empty body is complete from the start', () => {
+    expect(queue(0).complete).to.equal(true);
+    expect(queue(0).read()).to.equal(null);
+  });
+
+  it('tells once that it is complete', () => {
+    const body = queue(-1);
+    let told = 0;
+    body.onComplete = () => (told += 1);
+    body.push(bytes(3));
+    expect(told).to.equal(0);
+    body.end();
+    body.end();
+    expect(told).to.equal(1);
+  });
+
+  it('pauses once at the high-water mark and resumes once at the low one', () => {
+    const body = queue(-1);
+    body.push(bytes(BODY_HIGH_WATER - 1));
+    expect(calls).to.deep.equal([]);
+    body.push(bytes(1));
+    body.push(bytes(BODY_LOW_WATER));
+    expect(calls).to.deep.equal(['pause']);
+    void body.read();
+    expect(calls).to.deep.equal(['pause']);
+    void body.read();
+    void body.read();
+    expect(calls).to.deep.equal(['pause', 'resume']);
+  });
+
+  for (const how of ['discard', 'fail'] as const) {
+    it(`${how}() lets the connection go on, and keeps nothing that comes later`, () => {
+      const body = queue(-1);
+      body.push(bytes(BODY_HIGH_WATER));
+      if (how === 'discard') body.discard();
+      else body.fail(new GatewayError('ERR_BODY_CLIENT_GONE', 'Gone'));
+      body.push(bytes(BODY_HIGH_WATER));
+      body.push(bytes(BODY_HIGH_WATER));
+      expect(calls).to.deep.equal(['pause', 'resume']);
+      expect(body.received).to.equal(3 * BODY_HIGH_WATER);
+    });
+  }
+
+  it('an end before the declared length is an error for good, with what was received', async () => {
+    const body = queue(10);
+    body.push(bytes(4));
+    body.end();
+    expect(await codeOf(() => body.read())).to.equal('ERR_BODY_TRUNCATED');
+    expect(await codeOf(() => body.read())).to.equal('ERR_BODY_TRUNCATED');
+    expect(body.complete).to.equal(false);
+  });
+
+  it('keeps the first of two errors, and none after the end', async () => {
+    const body = queue(10);
+    body.fail(new GatewayError('ERR_BODY_TIMEOUT', 'Late'));
+    body.fail(new GatewayError('ERR_BODY_CLIENT_GONE', 'Gone'));
+    expect(await codeOf(() => body.read())).to.equal('ERR_BODY_TIMEOUT');
+    const whole = queue(1);
+    whole.push(bytes(1));
+    whole.fail(new GatewayError('ERR_BODY_CLIENT_GONE', 'Gone'));
+    expect(whole.read()).to.have.length(1);
+    expect(whole.read()).to.equal(null);
+  });
+
+  it('measures the time of a read, not of the body', async () => {
+    const body = queue(-1);
+    body.timeout = 1000;
+    body.tick(performance.now() + 5000);
+    const waiting = codeOf(() => body.read());
+    body.tick(performance.now() + 900);
+    body.tick(performance.now() + 1100);
+    expect(await waiting).to.equal('ERR_BODY_TIMEOUT');
+  });
+
+  it('waits for ever where the limit is 0', async () => {
+    const body = queue(-1);
+    const waiting = codeOf(() => body.read());
+    body.tick(performance.now() + 1e9);
+    body.end();
+    expect(await waiting).to.equal('none');
+  });
+
+  it('gives a peer that saw headers two seconds, whatever the limit', async () => {
+    const body = queue(-1);
+    body.mayHaveStopped = true;
+    const waiting = codeOf(() => body.read());
+    body.tick(performance.now() + 1900);
+    body.tick(performance.now() + 2100);
+    expect(await waiting).to.equal('ERR_BODY_AFTER_HEADERS');
+  });
+
+  it('refuses what goes past the limit, and not what reaches it', async () => {
+    const body = queue(-1);
+    body.limit = 10;
+    body.push(bytes(10));
+    expect(body.read()).to.have.length(10);
+    body.push(bytes(1));
+    expect(await codeOf(() => body.read())).to.equal('ERR_BODY_TOO_LARGE');
+  });
+});
