@@ -89,6 +89,7 @@ export class HttpServer {
     // An end inside a body is a client that left, as a reset is; the exchange hears of both from the socket.
     const hasLeft =
       error.code === 'ECONNRESET' ||
+      error.code === 'EPIPE' ||
       (error.code === 'HPE_INVALID_EOF_STATE' && adopted?.connection.inBody === true);
     if (hasLeft || adopted === undefined) {
       socket.destroy();

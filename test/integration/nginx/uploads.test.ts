@@ -105,7 +105,7 @@ describe('nginx: request bodies', () => {
 
       it('get a 413 from limits.body_size, declared or not', async () => {
         expected = {
-          viaduct: [/^Refused request with 413: Content-Length is/, /larger than limits.body_size/],
+          viaduct: [/^Refused request with 413: the body has/, /larger than limits.body_size/],
         };
         const declared = await bridge.request(way, { method: 'POST', path: '/small', body: BODY });
         expect(declared).to.include({ status: 413, complete: true });

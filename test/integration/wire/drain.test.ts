@@ -148,6 +148,6 @@ describe('wire: stopping', () => {
     await peer.whole();
     expect(gate.aborted).to.equal(1);
     gate.release();
-    expect(await stopping).to.equal(true);
+    expect(await stopping).to.equal(false);
   });
 });

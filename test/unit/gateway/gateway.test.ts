@@ -138,7 +138,7 @@ describe('gateway, what is refused before the application', () => {
     const over = await run(where, { body: new FakeBody(4) }, { limits });
     expect(over.exchange.status).to.equal('413 Payload Too Large');
     expect(over.events.warnings).to.deep.equal([
-      'Refused request with 413: Content-Length is 4, limits.body_size is 3',
+      'Refused request with 413: the body has 4 bytes or more, limits.body_size is 3',
     ]);
     expect((await run(where, { body: 'abc' }, { limits })).exchange.status).to.equal('200 OK');
     const open = { bodySize: 0, bodyTimeout: 0, sendTimeout: 0 };
