@@ -149,7 +149,7 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner {
     const response = this.#response;
     this.#owner.events.failed(this, error);
     this.#controller.abort(error);
-    if (response === null || !response.headersSent)
+    if (response === null || !response.onWire)
       this.#sendError(error instanceof GatewayError ? error.status : 500);
     // The client has all it was promised; what failed came after that.
     else if (response.isFull) response.finish();
@@ -192,7 +192,7 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner {
     this.#owner.events.failed(this, error);
     this.#controller.abort(error);
     if (this.#waits) this.#leaveQueue();
-    if (this.#response?.headersSent === true) this.#abort(reason);
+    if (this.#response?.onWire === true) this.#abort(reason);
     else this.#sendError(error.status);
     this.#end();
   }
@@ -205,12 +205,12 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner {
     );
     this.#abort(reason);
     if (this.#waits) this.#leaveQueue();
-    if (this.#response?.headersSent !== true) this.status = CLIENT_CLOSED_REQUEST;
+    if (this.#response?.onWire !== true) this.status = CLIENT_CLOSED_REQUEST;
     this.#end();
   }
 
   #abort(reason: AbortReason): void {
-    const phase = this.#response?.headersSent === true ? 'sending' : this.#waits ? 'queued' : 'running';
+    const phase = this.#response?.onWire === true ? 'sending' : this.#waits ? 'queued' : 'running';
     this.aborted = phase;
     this.#metrics.aborted(phase);
     this.exchange.abort(reason);

@@ -47,7 +47,7 @@ export interface Exchange {
   /** Called once when the client leaves before the response has ended. Set by the gateway. */
   onClose: ((reason: AbortReason) => void) | null;
 
-  /** Sets status ("200 OK") and headers. They travel with the first write() or with end(). */
+  /** Sets status ("200 OK") and headers, anew until they travel: with the first write(), or with end(). */
   respond(status: string, headers: HeaderList): void;
   /** Sends one chunk (an empty one only flushes the headers). False: above the high-water mark, await drained(). */
   write(chunk: Uint8Array): boolean;

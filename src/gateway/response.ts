@@ -56,8 +56,9 @@ export class Response {
     return this.#status !== null;
   }
 
-  get headersSent(): boolean {
-    return this.#headersSent;
+  /** False while nothing has been handed to the transport: then an error page can still take its place. */
+  get onWire(): boolean {
+    return this.#headersSent && this.#held === null;
   }
 
   /** Body bytes given to the transport. */
@@ -177,11 +178,13 @@ export class Response {
     this.#exchange.end(held);
   }
 
-  /** Replaces whatever the application started by a short text answer. Only before headersSent. */
+  /** Replaces whatever the application started by a short text answer. Only while nothing is on the wire. */
   sendError(status: string, headers: HeaderList, body: Uint8Array): void {
     this.#status = status;
     this.#code = Number(status.slice(0, 3));
     this.#headers = [...headers, ['Content-Length', String(body.length)]];
+    this.#held = null;
+    this.#exchange.body.onComplete = null;
     this.#headersSent = true;
     this.#ended = true;
     this.#exchange.respond(this.#status, this.#headers);
@@ -280,7 +283,7 @@ export class Response {
       );
     if (!this.#headersSent) this.#sendHeaders();
     if (chunk.length === 0) {
-      if (this.#sent === 0) this.#exchange.write(chunk);
+      if (this.#sent === 0) this.#emit(chunk);
       return DONE;
     }
     const over = this.#declared !== -1 && !this.#hasNoBody() && this.#sent + chunk.length > this.#declared;

@@ -117,4 +117,31 @@ describe('a response that begins before the request body is read', () => {
     await stage.settled();
     expect(exchange.wire).to.deep.equal(['gone']);
   });
+
+  it('answers an error page when the application fails while its output waits', async () => {
+    const { stage, body, exchange } = await startEcho(async function* (environ, start) {
+      start('200 OK', []);
+      yield await environ['wsgi.input'].read(2);
+      await environ['wsgi.input'].read(2);
+      throw new Error('broken');
+    });
+    body.push('cd');
+    await stage.settled();
+    expect(exchange.wire).to.deep.equal(['head 500 Internal Server Error', ...exchange.wire.slice(1)]);
+    expect(exchange.wire.at(-1)).to.equal('end');
+  });
+
+  it('holds back headers that write() of nothing would flush', async () => {
+    const { stage, body, exchange } = await startEcho(async (environ, start) => {
+      const part = await environ['wsgi.input'].read(2);
+      const write = start('200 OK', []);
+      await write(new Uint8Array(0));
+      await environ['wsgi.input'].read();
+      return [part];
+    });
+    expect(exchange.wire).to.deep.equal([]);
+    body.push('cdef').end();
+    await stage.settled();
+    expect(exchange.wire[0]).to.equal('head 200 OK');
+  });
 });
