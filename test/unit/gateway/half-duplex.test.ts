@@ -127,8 +127,8 @@ describe('a response that begins before the request body is read', () => {
     });
     body.push('cd');
     await stage.settled();
-    expect(exchange.wire).to.deep.equal(['head 500 Internal Server Error', ...exchange.wire.slice(1)]);
-    expect(exchange.wire.at(-1)).to.equal('end');
+    expect(exchange.wire[0]).to.equal('head 500 Internal Server Error');
+    expect(exchange.wire).to.have.length(2);
   });
 
   it('holds back headers that write() of nothing would flush', async () => {
