@@ -119,7 +119,6 @@ export abstract class Connection implements Flow, OpenConnection {
     this.#deadline = Infinity;
     this.#lingerUntil = Infinity;
     this.socket.end();
-    if (this.#pauses > 0) this.socket.resume();
   }
 
   destroy(): void {

@@ -37,7 +37,7 @@ describe('wire: early answers and slow readers', () => {
   ): Promise<Peer> {
     worker = await startWorker({
       listeners: [{ protocol: dialect.protocol, over }],
-      mounts: [{ app }],
+      mounts: [{ app }, { path: '/hello', app: hello }],
       ...setup,
     });
     return worker.connect();
@@ -108,6 +108,11 @@ describe('wire: early answers and slow readers', () => {
           expect(answer?.whole).to.equal(true);
           expect(answer?.body.equals(chunk)).to.equal(true);
           expect(peer.errorCode).to.equal(null);
+          if (!keepConn) return;
+          // The time on the wire was no idle time.
+          const { size } = peer;
+          peer.send(ask(fastcgi, '', { id: 2, path: '/hello' }));
+          await peer.until('the next answer', (all) => readEnd(all.subarray(size), 2));
         });
       }
     }

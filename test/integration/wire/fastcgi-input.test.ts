@@ -1,7 +1,7 @@
 // FastCGI 1.0: odd and broken input, at the wire. What comes back, what is counted, and whether the connection lives on.
 import { expect } from 'chai';
 import { fcgiBegin, fcgiRequest } from '../../helpers/bytes.ts';
-import { paramsOf, readFcgi, readRecords } from '../../helpers/dialects.ts';
+import { DIALECTS, paramsOf, readFcgi, readRecords } from '../../helpers/dialects.ts';
 import type { Peer } from '../../helpers/peer.ts';
 import { startWorker, type TestWorker } from '../../helpers/worker.ts';
 import { echo, hello, strings } from './apps.ts';
@@ -90,6 +90,14 @@ describe('wire: FastCGI input', () => {
     silent.end();
     await silent.whole();
     expect(counted()).to.deep.equal({});
+  });
+
+  it('gives the application no byte more than CONTENT_LENGTH, in pieces too', async () => {
+    peer.send(DIALECTS.fastcgi.head({ path: '/echo', length: 6 }));
+    for (const piece of ['ab', 'cd', 'efXY', 'Z']) peer.send(DIALECTS.fastcgi.body(piece));
+    peer.send(DIALECTS.fastcgi.bodyEnd());
+    expect(readFcgi(await peer.whole())?.body.toString()).to.equal('abcdef');
+    expect(counted()).to.deep.equal({ excess_body: 1 });
   });
 
   it('takes the last of two params with one name', async () => {

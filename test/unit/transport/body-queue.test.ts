@@ -5,6 +5,16 @@ import { BODY_HIGH_WATER, BODY_LOW_WATER } from '../../../src/transport/flow-con
 
 const bytes = (size: number): Buffer => Buffer.alloc(size, 'b');
 
+const codeOf = async (read: () => unknown): Promise<string> => {
+  try {
+    await read();
+  } catch (error) {
+    if (error instanceof GatewayError) return error.code;
+    throw error;
+  }
+  return 'none';
+};
+
 describe('transport/body-queue', () => {
   let calls: string[];
   const queue = (declared: number): BodyQueue => {
@@ -13,16 +23,6 @@ describe('transport/body-queue', () => {
       pause: () => void calls.push('pause'),
       resume: () => void calls.push('resume'),
     });
-  };
-
-  const codeOf = async (read: () => unknown): Promise<string> => {
-    try {
-      await read();
-    } catch (error) {
-      if (error instanceof GatewayError) return error.code;
-      throw error;
-    }
-    return 'none';
   };
 
   it('hands chunks over as they are, and then the end, again and again', async () => {
