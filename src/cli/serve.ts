@@ -2,6 +2,7 @@
 import { BootError, explainFailure } from '../runtime/boot.ts';
 import { Daemon } from '../runtime/daemon.ts';
 import { PrivilegeError } from '../runtime/privileges.ts';
+import { keepRequestsYoung } from '../runtime/heap.ts';
 import { handleSignals } from '../runtime/signals.ts';
 import { SocketError } from '../transport/unix-socket.ts';
 import { CONFIG_PLACES } from '../config/load.ts';
@@ -30,6 +31,7 @@ export async function runServe(argv: string[], io: Io): Promise<number> {
   for (const problem of problems) io.stderr(`${formatProblem(problem)}\n`);
   if (problems.length > 0) return found;
   try {
+    keepRequestsYoung();
     const daemon = new Daemon(loaded);
     handleSignals(daemon);
     await daemon.start();

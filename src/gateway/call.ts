@@ -11,6 +11,7 @@ import type { AbortReason, Exchange } from './exchange.ts';
 import { Input } from './input.ts';
 import type { Mount } from './mount.ts';
 import { Response } from './response.ts';
+import type { Member } from './roster.ts';
 
 /** nginx's code for a client that left before there was an answer. */
 const CLIENT_CLOSED_REQUEST = 499;
@@ -24,7 +25,7 @@ export interface CallOwner {
   left(call: Call): void;
 }
 
-export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner {
+export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Member {
   readonly exchange: Exchange;
   readonly environ: RequestEnviron;
   readonly #owner: CallOwner;
@@ -45,6 +46,7 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner {
   queuedAt = 0;
   queued = 0;
   aborted: AbortPhase | null = null;
+  place = -1;
 
   constructor(exchange: Exchange, owner: CallOwner) {
     this.exchange = exchange;

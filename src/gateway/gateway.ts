@@ -9,13 +9,14 @@ import type { Exchange } from './exchange.ts';
 import type { Mount } from './mount.ts';
 import { MountTable } from './mounts.ts';
 import { requestId } from './request-id.ts';
+import { Roster } from './roster.ts';
 
 export class Gateway implements CallOwner {
   readonly events: GatewayEvents;
   readonly noMount: MountMetrics;
   readonly #table: MountTable<Mount>;
   readonly #admissions: ReadonlySet<Admission>;
-  readonly #calls = new Set<Call>();
+  readonly #calls = new Roster<Call>();
   #whenEmpty: (() => void)[] = [];
 
   constructor(mounts: readonly Mount[], events: GatewayEvents, noMount: MountMetrics) {
@@ -52,7 +53,7 @@ export class Gateway implements CallOwner {
 
   /** Looks after deadlines; called a few times a second with performance.now(). */
   tick(now: number): void {
-    for (const call of this.#calls) call.checkDeadline(now);
+    for (const call of this.#calls.list()) call.checkDeadline(now);
     for (const admission of this.#admissions) admission.expire(now);
   }
 
@@ -64,7 +65,7 @@ export class Gateway implements CallOwner {
 
   /** Ends everything that still runs. */
   shutdown(): void {
-    for (const call of this.#calls) call.shutdown();
+    for (const call of this.#calls.list()) call.shutdown();
   }
 
   left(call: Call): void {

@@ -4,18 +4,18 @@ import type { Socket } from 'node:net';
 import { type Detected, detectProtocol } from '../protocol/detect.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import type { OpenConnection, TransportContext } from './context.ts';
-import type { Timed } from './timeouts.ts';
 
 const PROTOCOL = 'auto';
 
 export type DetectedProtocol = Extract<Detected, { protocol: string }>['protocol'];
 
-export class Undecided implements OpenConnection, Timed {
+export class Undecided implements OpenConnection {
   readonly #socket: Socket;
   readonly #context: TransportContext;
   readonly #decided: (protocol: DetectedProtocol, first: Buffer) => void;
   #bytes: Buffer = Buffer.alloc(0);
   #deadline: number;
+  place = -1;
 
   constructor(
     socket: Socket,
@@ -30,7 +30,6 @@ export class Undecided implements OpenConnection, Timed {
     socket.on('end', this.#onEnd);
     socket.on('error', ignore);
     socket.on('close', this.#onClose);
-    context.ticker.add(this);
   }
 
   tick(now: number): void {
@@ -64,7 +63,6 @@ export class Undecided implements OpenConnection, Timed {
   };
 
   readonly #onClose = (): void => {
-    this.#context.ticker.delete(this);
     this.#context.metrics.closed('idle');
     this.#context.closed(this);
   };
@@ -75,7 +73,6 @@ export class Undecided implements OpenConnection, Timed {
       this.destroy();
       return;
     }
-    this.#context.ticker.delete(this);
     this.#context.closed(this);
     this.#socket
       .off('data', this.#onData)

@@ -13,6 +13,7 @@ export abstract class Connection implements Flow, OpenConnection {
   protected readAt = 0;
   /** The peer has sent its FIN. */
   protected peerEnded = false;
+  place = -1;
   #state: ConnectionState = 'idle';
   #deadline: number;
   #closing = false;
@@ -34,7 +35,6 @@ export abstract class Connection implements Flow, OpenConnection {
     // An error is always followed by 'close', which says the same to everybody.
     socket.on('error', () => undefined);
     socket.on('close', () => this.#closed());
-    context.ticker.add(this);
   }
 
   get closing(): boolean {
@@ -189,7 +189,6 @@ export abstract class Connection implements Flow, OpenConnection {
 
   #closed(): void {
     this.#closing = true;
-    this.context.ticker.delete(this);
     this.context.metrics.closed(this.#state);
     this.lost();
     this.#wake();

@@ -1,9 +1,10 @@
 // What every connection of one listener shares.
 import type { Exchange } from '../gateway/exchange.ts';
+import type { Member } from '../gateway/roster.ts';
 import type { ListenerMetrics } from '../observe/listener-metrics.ts';
 import type { ProtocolError } from '../protocol/errors.ts';
 import type { ProtocolLimits } from '../protocol/limits.ts';
-import type { Ticker } from './timeouts.ts';
+import type { Ticker, Timed } from './timeouts.ts';
 
 export interface TransportTimeouts {
   /** Milliseconds for a peer that has begun a request to send its params. */
@@ -39,7 +40,7 @@ export interface TransportContext {
 }
 
 /** A connection as its listener sees it. */
-export interface OpenConnection {
+export interface OpenConnection extends Member, Timed {
   /** Closes after its next request. */
   serveOnce(): void;
   /** Closes once nothing is in flight: at once when idle. */

@@ -3,6 +3,7 @@ import type { Buffer } from 'node:buffer';
 import { BlockList, createServer, isIPv6, type Server, type Socket } from 'node:net';
 import { type Address, formatAddress, type ClientRange } from '../config/address.ts';
 import type { ListenerProtocol } from '../config/types.ts';
+import { Roster } from '../gateway/roster.ts';
 import { type DetectedProtocol, Undecided } from './auto.ts';
 import { bind, type Binding, type Unbind } from './bind.ts';
 import type { OpenConnection, TransportContext } from './context.ts';
@@ -11,6 +12,7 @@ import { SEND_HIGH_WATER } from './flow-control.ts';
 import { HttpServer } from './http/server.ts';
 import type { ProtocolError } from '../protocol/errors.ts';
 import { StreamConnection } from './stream/connection.ts';
+import type { Timed } from './timeouts.ts';
 
 /** Connections above the limit that are still told 503; beyond them a connection is closed without a word. */
 const COURTESY = 64;
@@ -32,7 +34,7 @@ export interface ConnectionCount {
   open: number;
 }
 
-export class Listener {
+export class Listener implements Timed {
   readonly #options: ListenerOptions;
   readonly #context: TransportContext;
   /** For connections above the limit. */
@@ -40,7 +42,7 @@ export class Listener {
   readonly #count: ConnectionCount;
   readonly #server: Server;
   readonly #http: HttpServer;
-  readonly #connections = new Set<OpenConnection>();
+  readonly #connections = new Roster<OpenConnection>();
   readonly #allowed: BlockList | null;
   #unbind: Unbind | null = null;
   #whenEmpty: (() => void) | null = null;
@@ -65,11 +67,16 @@ export class Listener {
     };
     this.#full = { ...this.#context, handle: (exchange) => exchange.reject(503, 1) };
     this.#allowed = options.allowedClients === null ? null : blockList(options.allowedClients);
+    shared.ticker.add(this);
     this.#http = new HttpServer(shared.limits.paramsSize, shared.limits.paramsCount);
     this.#server = createServer(
       { allowHalfOpen: true, noDelay: true, highWaterMark: SEND_HIGH_WATER },
       (socket) => this.#accept(socket),
     );
+  }
+
+  tick(now: number): void {
+    for (const connection of this.#connections.list()) connection.tick(now);
   }
 
   /** The address as the configuration has it. */
@@ -94,7 +101,7 @@ export class Listener {
   drain(): void {
     this.#unbind?.();
     this.#server.close();
-    for (const connection of this.#connections) connection.drain();
+    for (const connection of this.#connections.list()) connection.drain();
   }
 
   /** Resolves when the last connection is gone. */
@@ -107,7 +114,7 @@ export class Listener {
 
   /** Closes every connection now. */
   destroy(): void {
-    for (const connection of this.#connections) connection.destroy();
+    for (const connection of this.#connections.list()) connection.destroy();
   }
 
   #accept(socket: Socket): void {

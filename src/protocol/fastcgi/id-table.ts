@@ -1,5 +1,5 @@
-// What belongs to each request id of a connection. nginx has one request at a time: the first place is a plain field, which
-// costs a tenth of a Map's set and delete; only peers that multiplex pay for a Map.
+// What belongs to each request id of a connection. nginx has one request at a time: the first place is a plain field, 7 ns
+// for a set, get and delete instead of a Map's 180 (bench/micro/tables.ts); only peers that multiplex pay for a Map.
 
 export class IdTable<T> {
   #id = -1;

@@ -12,6 +12,7 @@ import {
   POISON,
 } from '../../protocol/fastcgi/encoder.ts';
 import type { FastcgiSink } from '../../protocol/fastcgi/events.ts';
+import { IdTable } from '../../protocol/fastcgi/id-table.ts';
 import { findParam } from '../../protocol/params.ts';
 import { Connection } from '../connection.ts';
 import type { TransportContext } from '../context.ts';
@@ -21,9 +22,9 @@ const PROTOCOL = 'fastcgi';
 
 export class FastcgiConnection extends Connection implements FastcgiSink {
   readonly #decoder: FastcgiDecoder;
-  readonly #requests = new Map<number, FastcgiExchange>();
+  readonly #requests = new IdTable<FastcgiExchange>();
   /** Exchanges whose params are complete; they go to the gateway when the chunk is read, so that a short body is there with them. */
-  #ready: FastcgiExchange[] = [];
+  readonly #ready: FastcgiExchange[] = [];
   /** After this request the connection may not carry another. */
   #lastRequest = false;
   /** A response was cut short: the connection breaks once its other requests are done. */
@@ -134,11 +135,8 @@ export class FastcgiConnection extends Connection implements FastcgiSink {
 
   protected decode(chunk: Buffer): void {
     this.#decoder.push(chunk);
-    if (this.#ready.length > 0) {
-      const ready = this.#ready;
-      this.#ready = [];
-      for (const exchange of ready) this.#dispatch(exchange);
-    }
+    for (const exchange of this.#ready) this.#dispatch(exchange);
+    this.#ready.length = 0;
     // Of a management record too: what has begun must end, and what has ended is no reason to close.
     if (this.#requests.size === 0) this.setState(this.#decoder.idle ? 'idle' : 'reading');
   }
@@ -148,7 +146,7 @@ export class FastcgiConnection extends Connection implements FastcgiSink {
    * finds out which it was (on a Unix socket even an empty one; on TCP an empty STDERR record draws a reset).
    */
   protected ended(): void {
-    const requests = [...this.#requests.values()];
+    const requests = this.#requests.values();
     if (requests.length > 0 && requests.every((request) => request.dispatched && request.body.complete)) {
       this.probe();
       return;

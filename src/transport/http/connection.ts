@@ -4,9 +4,9 @@ import type { Socket } from 'node:net';
 import type { ConnectionState } from '../../observe/listener-metrics.ts';
 import { ProtocolError } from '../../protocol/errors.ts';
 import type { OpenConnection, TransportContext } from '../context.ts';
-import { LINGER_PAUSE, LINGER_TOTAL, type Timed } from '../timeouts.ts';
+import { LINGER_PAUSE, LINGER_TOTAL } from '../timeouts.ts';
 
-export class HttpConnection implements OpenConnection, Timed {
+export class HttpConnection implements OpenConnection {
   readonly #socket: Socket;
   readonly #context: TransportContext;
   #request: IncomingMessage | null = null;
@@ -20,6 +20,7 @@ export class HttpConnection implements OpenConnection, Timed {
   #closing = false;
   #lingerUntil = Infinity;
   reusable = true;
+  place = -1;
 
   constructor(socket: Socket, context: TransportContext, alreadyRead: number) {
     this.#socket = socket;
@@ -28,13 +29,11 @@ export class HttpConnection implements OpenConnection, Timed {
     this.#seen = socket.bytesRead - alreadyRead;
     socket.on('close', () => {
       this.#closed = true;
-      context.ticker.delete(this);
       context.metrics.closed(this.#state);
       context.closed(this);
     });
     // What node:http calls after a last response. Its own closes with unread bytes, and the reset would cost the client the response.
     socket.destroySoon = () => this.finish();
-    context.ticker.add(this);
   }
 
   /** The body of the last request has not ended yet; the response may have. */
