@@ -78,6 +78,8 @@ function ignoreBrokenPipe(error: NodeJS.ErrnoException): void {
   if (error.code !== 'EPIPE') throw error;
 }
 
+// Node opens its inspector on SIGUSR1 where nobody listens; a log rotation that meets a start must not put a debugger there.
+process.on('SIGUSR1', () => undefined);
 process.stdout.on('error', ignoreBrokenPipe);
 process.stderr.on('error', ignoreBrokenPipe);
 const io: Io = {
