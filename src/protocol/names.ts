@@ -15,7 +15,7 @@ const bytes = new Uint8Array(SLOTS * MAX_LENGTH);
 /**
  * The kept string for the `length` bytes at `at`, or null where it has to be made. A kept name is known to be clean, see
  * checkParam(). Comparing bytes costs a third of making a string and finding it among the engine's own names again, which
- * is what a new string costs when it becomes a property key (bench/micro/params.ts).
+ * is what a new string costs when it becomes a property key (bench/micro/decode.ts).
  */
 export function keptName(block: Buffer, at: number, length: number): string | null {
   const slot = slotOf(block, at, length);
@@ -28,13 +28,15 @@ export function keptName(block: Buffer, at: number, length: number): string | nu
   return name;
 }
 
-/** Keeps `name`, whose bytes stand at `at`, if its slot is free and it may reach an environ at all. */
-export function keepName(name: string, block: Buffer, at: number): void {
+/** Keeps `name`, whose bytes stand at `at`, where its slot is free. False: it may not reach an environ, see checkParam(). */
+export function keepName(name: string, block: Buffer, at: number): boolean {
+  if (checkParam(name, '') !== null) return false;
   const slot = slotOf(block, at, name.length);
-  if (names[slot] !== '' || name.length > MAX_LENGTH || checkParam(name, '') !== null) return;
+  if (names[slot] !== '' || name.length > MAX_LENGTH) return true;
   // As a property key it becomes the engine's own copy, which every later use as a key finds by address.
   names[slot] = Object.keys({ [name]: 0 })[0] as string;
   for (let index = 0; index < name.length; index++) bytes[slot * MAX_LENGTH + index] = name.charCodeAt(index);
+  return true;
 }
 
 /** Names differ in length, at the end and in the middle; nearly all begin alike. */
