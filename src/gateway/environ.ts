@@ -4,6 +4,7 @@ import type { Environ, ErrorStream, InputStream } from './contract.ts';
 import { describe, GatewayError } from './errors.ts';
 import { fileWrapper } from './file-wrapper.ts';
 import { hostName, hostPort } from './mounts.ts';
+import { ParamKind, paramKind } from './param-kinds.ts';
 import { decodeRequestUri, isBelow, normalize } from './path.ts';
 
 const VERSION: readonly [1, 0] = Object.freeze([1, 0] as const);
@@ -60,35 +61,7 @@ export class RequestEnviron implements Environ {
 Object.setPrototypeOf(RequestEnviron.prototype, null);
 Reflect.deleteProperty(RequestEnviron.prototype, 'constructor');
 
-/**
- * Left out when empty, as CGI has it (RFC 3875, section 4.1) and PEP 3333 allows; nginx sends every configured param.
- * Of the headers, Content-Type and Content-Length have their own keys, Transfer-Encoding was undone by nginx,
- * and Proxy would become HTTP_PROXY ("httpoxy").
- */
-const OPTIONAL = new Set(
-  'REMOTE_USER CONTENT_TYPE CONTENT_LENGTH HTTPS REMOTE_ADDR REMOTE_PORT REMOTE_IDENT AUTH_TYPE SERVER_ADDR PATH_TRANSLATED'.split(
-    ' ',
-  ),
-);
-const DROPPED = new Set([
-  'HTTP_CONTENT_TYPE',
-  'HTTP_CONTENT_LENGTH',
-  'HTTP_TRANSFER_ENCODING',
-  'HTTP_PROXY',
-  '__proto__',
-]);
-/** Of a repeated header the last one counts; joined, these would mean something else. */
-const SINGLE = new Set(['HTTP_HOST', 'HTTP_AUTHORIZATION']);
 const METHOD = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-
-const UPPER_H = 72;
-const UPPER_P = 80;
-/** Lower-case letters stand behind it. */
-const UNDERSCORE = 95;
-
-/** Keys that no peer may set. */
-const isOurs = (name: string): boolean =>
-  name === '__proto__' || name.startsWith('wsgi.') || name.startsWith('viaduct.');
 
 /** What the params say of the path, before a mount splits it. */
 export interface RequestPath {
@@ -99,8 +72,7 @@ export interface RequestPath {
 }
 
 /**
- * Fills `environ` from name, value, name, value ... and gives the path to mount.
- * Duplicates: HTTP_COOKIE joins with "; ", other headers with ", ", everything else takes the last (nginx before 1.23 repeats them).
+ * Fills `environ` from name, value, name, value ... and gives the path to mount; param-kinds.ts says what becomes of each.
  * @throws {GatewayError} ERR_REQUEST_METHOD, ERR_REQUEST_PATH
  */
 export function fillEnviron(environ: RequestEnviron, params: readonly string[]): RequestPath {
@@ -108,12 +80,26 @@ export function fillEnviron(environ: RequestEnviron, params: readonly string[]):
   for (let at = 0; at < params.length; at += 2) {
     const name = params[at] as string;
     const value = params[at + 1] as string;
-    // The first letter rules most names out before a comparison that costs (bench/micro/decode.ts).
-    const first = name.charCodeAt(0);
-    if (first === UPPER_H && name.startsWith('HTTP_')) setHeader(environ, name, value);
-    else if (first === UPPER_P && name === 'PATH_INFO') pathInfo = value;
-    else if (value === '' && OPTIONAL.has(name)) leaveOut(environ, name);
-    else if (first < UNDERSCORE || !isOurs(name)) environ[name] = value;
+    switch (paramKind(name)) {
+      case ParamKind.Plain:
+        environ[name] = value;
+        break;
+      case ParamKind.Header:
+        join(environ, name, ', ', value);
+        break;
+      case ParamKind.Cookie:
+        join(environ, name, '; ', value);
+        break;
+      case ParamKind.Optional:
+        if (value === '') leaveOut(environ, name);
+        else environ[name] = value;
+        break;
+      case ParamKind.PathInfo:
+        pathInfo = value;
+        break;
+      case ParamKind.Dropped:
+        break;
+    }
   }
   const https = environ['HTTPS'];
   const secure =
@@ -135,11 +121,9 @@ function leaveOut(environ: RequestEnviron, name: string): void {
   if (environ[name] !== undefined) Reflect.deleteProperty(environ, name);
 }
 
-function setHeader(environ: RequestEnviron, name: string, value: string): void {
-  if (DROPPED.has(name)) return;
+function join(environ: RequestEnviron, name: string, separator: string, value: string): void {
   const before = environ[name];
-  if (typeof before !== 'string' || SINGLE.has(name)) environ[name] = value;
-  else environ[name] = before + (name === 'HTTP_COOKIE' ? '; ' : ', ') + value;
+  environ[name] = typeof before === 'string' ? before + separator + value : value;
 }
 
 /** SERVER_NAME and SERVER_PORT are never empty (PEP 3333); nginx's are, without server_name or on a Unix listener. */

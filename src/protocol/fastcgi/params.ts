@@ -21,6 +21,7 @@ export function decodePairs(
 ): string[] {
   // One native call for the whole block, then slices of it: half the cost of decoding each item.
   const text = latin1Slice(block, from, to);
+  // oxlint-disable-next-line unicorn/no-new-array -- Array.from() would fill it first
   const pairs = new Array<string>(expected);
   let count = 0;
   let at = from;
