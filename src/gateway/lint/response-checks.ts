@@ -2,22 +2,10 @@
 // Looks at one call's arguments; what came before it is for call.ts to know.
 import { types } from 'node:util';
 import type { HeaderList } from '../contract.ts';
+import { HOP_BY_HOP } from '../headers.ts';
 import { fail, quoted, shown } from './report.ts';
 import type { Warn } from './report.ts';
 import { findControl, isLatin1 } from './text.ts';
-
-// RFC 2616 section 13.5.1, and both spellings of RFC 9110's Trailer: servers differ in which one they refuse
-const HOP_BY_HOP: ReadonlySet<string> = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'te',
-  'trailer',
-  'trailers',
-  'transfer-encoding',
-  'upgrade',
-]);
 
 /** True for the statuses whose response ends with its headers (RFC 9110 section 6.4.1). */
 export function isBodyless(code: number): boolean {
