@@ -90,12 +90,12 @@ describe('viaduct serve', () => {
     it('lets a response end after TERM, and takes no new ones', async () => {
       const listeners = [HTTP, { address: '127.0.0.1:{{port}}', protocol: 'http' }];
       await start({ config: { listeners, mounts: [{ path: '/', app: fixtureApp('gate') }] } });
-      // Two connections from before the signal: one in the middle of a response, one that opens the gate.
+      // Two requests from before the signal: one in the middle of its response, one that opens the gate when its body ends.
       const waiting = startCall({ port: daemon.port(), path: '/?id=1' });
       await waiting.waitForBytes(6);
       const opening = startCall({ port: daemon.port(), path: '/?id=1', method: 'POST', manualBody: true });
-      await waitFor(async () => (await daemon.metric('viaduct_connections')) === 2, {
-        what: 'both connections',
+      await waitFor(async () => (await daemon.metric('http_server_active_requests', { mount: '/' })) === 2, {
+        what: 'both requests to run',
       });
       daemon.kill('SIGTERM');
       const ready = await waitFor(
