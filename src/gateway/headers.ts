@@ -23,8 +23,9 @@ export const HOP_BY_HOP: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * What was found good before: applications send the same few status lines and header names with every response, and a lookup
- * costs a third of the checks (bench/micro/headers.ts). Full is full: it never grows beyond that, whatever they send.
+ * What was found good before: applications send the same few status lines and header names with every response. 10 ns
+ * instead of 57 for a status line, 32 instead of 122 for a header (bench/micro/known.ts). Full is full: it never grows
+ * beyond that, whatever they send.
  */
 const MAX_KNOWN = 256;
 const knownStatus = new Map<string, number>();
