@@ -1,0 +1,305 @@
+// One worker process as the master sees it: started, told what to do, listened to, and in the end gone for certain.
+// Knows nothing of places, generations and why it should start or end.
+import { type ChildProcess, type SendHandle, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Logger } from 'pino';
+import type { Config } from '../config/types.ts';
+import type { BootFailure } from './boot.ts';
+import { describeExit, type ExitReason, exitReason } from './exits.ts';
+import type { ToMaster, ToWorker, WorkerStats } from './ipc.ts';
+import { LineCapture } from './line-capture.ts';
+
+/** starting: until it accepts. draining: it accepts no more and ends. stuck: about to be killed for its silence. */
+export type ChildState = 'starting' | 'ready' | 'draining' | 'stuck' | 'dead';
+
+export interface ChildOptions {
+  readonly slot: number;
+  readonly generation: number;
+  readonly config: Config;
+  /** Listening sockets, in the order of the configuration's listeners. */
+  readonly descriptors: readonly number[];
+  readonly multiprocess: boolean;
+  /** Mounts that are not to be loaded, and why. */
+  readonly skip: readonly BootFailure[];
+  readonly logger: Logger;
+  readonly owner: ChildOwner;
+}
+
+export interface ChildOwner {
+  /** Every mount has been tried; `child.failures` has those that failed. */
+  booted(child: Child): void;
+  /** It accepts connections. */
+  serving(child: Child): void;
+  /** It stopped accepting without being asked. */
+  drains(child: Child): void;
+  /** New numbers are in `child.stats`; `id` is that of the flush() they answer. */
+  reported(child: Child, id: number | null): void;
+  /** The process is gone, with all its descendants that stayed in its group. */
+  exited(child: Child, reason: ExitReason): void;
+}
+
+/** Milliseconds for what is no request: last bytes, final numbers, closing of logs. */
+const END_TIME = 3000;
+/** Milliseconds a worker has to end by itself where nothing is waited for. */
+const STOP_TIME = 1000;
+/** Milliseconds beyond timeouts.boot, which the worker keeps itself unless its event loop is blocked. */
+const BOOT_SLACK = 1000;
+/** Milliseconds after its end in which what it printed last is waited for. */
+const LAST_WORDS = 200;
+
+const NO_STATS: WorkerStats = { requests: 0, inFlight: 0, logLinesDropped: 0 };
+
+let serial = 0;
+
+export class Child {
+  /** Its number among all that this master has started. */
+  readonly serial: number = (serial += 1);
+  readonly slot: number;
+  readonly generation: number;
+  readonly startedAt: number = performance.now();
+  /** Mounts it does not have; complete once it has booted. */
+  failures: readonly BootFailure[];
+  stats: WorkerStats = NO_STATS;
+  /** performance.now() of the last sign of life. */
+  heardAt: number = performance.now();
+  /** Since when it accepts, performance.now(); null: it does not yet. */
+  servingSince: number | null = null;
+  readonly #options: ChildOptions;
+  readonly #process: ChildProcess;
+  #state: ChildState = 'starting';
+  #loading: string | null = null;
+  /** What it was asked to end for. */
+  #asked: ExitReason | null = null;
+  #bootTimedOut = false;
+  #heapFull = false;
+  #drained = false;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: ChildOptions) {
+    const { slot, generation, config, multiprocess, skip } = options;
+    this.slot = slot;
+    this.generation = generation;
+    this.failures = skip;
+    this.#options = options;
+    this.#process = startProcess(options.descriptors);
+    this.#listen();
+    this.#capture();
+    this.#allow(config.timeouts.boot + BOOT_SLACK, () => this.#bootTooLong());
+    this.#send({ kind: 'boot', slot, config, multiprocess, skip: skip.map(({ mount }) => mount) });
+  }
+
+  /** 0 where it could not be started. */
+  get pid(): number {
+    return this.#process.pid ?? 0;
+  }
+
+  get state(): ChildState {
+    return this.#state;
+  }
+
+  /** Whom to blame where it ended before it had booted: the mount that it was loading, and what happened. */
+  get culprit(): BootFailure | null {
+    if (this.#loading === null) return null;
+    const message = this.#bootTimedOut
+      ? 'it did not finish within timeouts.boot, and blocked its worker'
+      : `its worker ended while loading it, by ${describeExit({ code: this.#process.exitCode, signal: this.#process.signalCode })}`;
+    return { mount: this.#loading, message };
+  }
+
+  serve(): void {
+    this.#send({ kind: 'serve' });
+  }
+
+  reopenLogs(): void {
+    this.#send({ kind: 'reopen' });
+  }
+
+  flush(id: number): void {
+    this.#send({ kind: 'flush', id });
+  }
+
+  /** Lets it end what is in flight within `graceful` milliseconds; one that does not serve yet is killed. */
+  drain(reason: ExitReason, graceful: number): void {
+    if (this.#state === 'dead' || this.#asked !== null) return;
+    if (this.#state === 'starting') {
+      this.kill(reason);
+      return;
+    }
+    this.#asked = reason;
+    if (this.#state === 'ready') this.#state = 'draining';
+    this.#send({ kind: 'drain', graceful });
+    this.#allow(graceful + END_TIME, () => this.#killGroup());
+  }
+
+  /** Breaks off what is in flight. */
+  stop(reason: ExitReason): void {
+    if (this.#state === 'dead') return;
+    this.#asked ??= reason;
+    this.#send({ kind: 'stop' });
+    this.#allow(STOP_TIME, () => this.#killGroup());
+  }
+
+  /** Ends it and its descendants without a word. */
+  kill(reason: ExitReason): void {
+    if (this.#state === 'dead') return;
+    this.#asked ??= reason;
+    if (reason === 'stuck') this.#state = 'stuck';
+    this.#killGroup();
+  }
+
+  #listen(): void {
+    const child = this.#process;
+    child.on('message', (message) => this.#hear(message as ToMaster));
+    // Could not be started, or a message could not be sent to one that is ending: its exit says it all.
+    child.on('error', (error) => {
+      this.#options.logger.error({ err: error, worker: this.slot }, 'Cannot start or reach a worker');
+      if (child.pid === undefined) this.#ended();
+    });
+    child.once('exit', () => {
+      this.#killGroup();
+      const lastWords = setTimeout(() => this.#ended(), LAST_WORDS);
+      child.once('close', () => {
+        clearTimeout(lastWords);
+        this.#ended();
+      });
+    });
+  }
+
+  #hear(message: ToMaster): void {
+    const { owner, config, logger } = this.#options;
+    this.heardAt = performance.now();
+    switch (message.kind) {
+      case 'loading':
+        this.#loading = message.mount;
+        this.#allow(this.#bootTime(config, message.mount), () => this.#bootTooLong());
+        break;
+      case 'booted':
+        this.#loading = null;
+        clearTimeout(this.#timer);
+        this.failures = [...this.#options.skip, ...message.failures];
+        owner.booted(this);
+        break;
+      case 'serving':
+        if (this.#state !== 'starting') break;
+        this.#state = 'ready';
+        this.servingSince = performance.now();
+        owner.serving(this);
+        break;
+      case 'unfit':
+        logger.error({ worker: this.slot, worker_pid: this.pid }, message.message);
+        break;
+      case 'stats':
+        this.stats = message.stats;
+        owner.reported(this, message.id);
+        break;
+      case 'draining':
+        if (this.#state !== 'ready') break;
+        this.#state = 'draining';
+        this.#drained = true;
+        this.#allow(config.timeouts.graceful + END_TIME, () => this.#killGroup());
+        owner.drains(this);
+    }
+  }
+
+  #bootTime(config: Config, name: string): number {
+    const mount = config.mounts.find((each) => each.name === name);
+    return (mount ?? config).timeouts.boot + BOOT_SLACK;
+  }
+
+  #bootTooLong(): void {
+    this.#bootTimedOut = true;
+    this.#killGroup();
+  }
+
+  /** One deadline at a time: the next thing it is told to do replaces it. */
+  #allow(milliseconds: number, late: () => void): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(late, milliseconds);
+  }
+
+  #capture(): void {
+    const { logger } = this.#options;
+    for (const stream of ['stdout', 'stderr'] as const) {
+      const about = { worker: this.slot, worker_pid: this.pid, stream };
+      const lines = new LineCapture({
+        onLine: (line) => {
+          if (line.includes('JavaScript heap out of memory')) this.#heapFull = true;
+          logger.info(about, line);
+        },
+        onLeftOut: (count) => logger.warn({ ...about, count }, `${count} more lines of a worker were left out`),
+        now: () => performance.now(),
+      });
+      const source = this.#process[stream];
+      source?.on('data', (chunk: Buffer) => lines.push(chunk));
+      source?.once('close', () => lines.end());
+      source?.on('error', () => undefined);
+    }
+  }
+
+  #send(message: ToWorker, handle?: SendHandle): void {
+    if (!this.#process.connected) return;
+    // With a callback a failure goes there instead of becoming an 'error' event: the worker's exit says it too.
+    this.#process.send(message, handle, undefined, () => undefined);
+  }
+
+  #killGroup(): void {
+    if (this.#process.pid === undefined) return;
+    try {
+      // It leads its own group: what it has started goes with it.
+      process.kill(-this.#process.pid, 'SIGKILL');
+    } catch {
+      // ESRCH: nobody is left.
+    }
+  }
+
+  #ended(): void {
+    if (this.#state === 'dead') return;
+    const served = this.servingSince !== null;
+    this.#state = 'dead';
+    clearTimeout(this.#timer);
+    const { exitCode: code, signalCode: signal } = this.#process;
+    const reason = exitReason({
+      asked: this.#asked,
+      served,
+      code,
+      signal,
+      drained: this.#drained,
+      heapFull: this.#heapFull,
+    });
+    const line = { worker: this.slot, worker_pid: this.pid, generation: this.generation, reason };
+    const how = describeExit({ code, signal });
+    if (this.#asked === null) this.#options.logger.error(line, `A worker ended by ${how}`);
+    else this.#options.logger.info(line, `A worker has ended by ${how}`);
+    this.#options.owner.exited(this, reason);
+  }
+}
+
+const ENTRY = fileURLToPath(
+  new URL(existsSync(new URL('./worker-main.js', import.meta.url)) ? './worker-main.js' : './worker-main.ts', import.meta.url),
+);
+
+function startProcess(descriptors: readonly number[]): ChildProcess {
+  return spawn(process.execPath, [...nodeOptions(), ENTRY], {
+    // ipc.ts has the layout.
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc', 2, ...descriptors, 2],
+    env: environment(),
+    detached: true,
+    // JSON would lose the infinity in a middleware's options.
+    serialization: 'advanced',
+  });
+}
+
+/** The master's own, without a debugger, whose port is taken. */
+function nodeOptions(): string[] {
+  const own = process.execArgv.filter((option) => !option.startsWith('--inspect'));
+  const flag = '--disable-sigusr1';
+  return process.allowedNodeEnvironmentFlags.has(flag) ? [...own, flag] : own;
+}
+
+/** What a service manager tells the master (sd_listen_fds(3), sd_notify(3)) is not for workers. */
+const FOR_MASTER = ['LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES', 'NOTIFY_SOCKET', 'WATCHDOG_PID', 'WATCHDOG_USEC'];
+
+function environment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !FOR_MASTER.includes(name)));
+}
