@@ -18,7 +18,7 @@ import { Ticker } from '../transport/timeouts.ts';
 import { DEFAULT_LIMITS } from '../protocol/limits.ts';
 import { bootMounts } from './boot.ts';
 import { RequestLog } from './request-log.ts';
-import { lookupGroup, lookupUser } from './users.ts';
+import { ownerIds } from './users.ts';
 
 /** Milliseconds for the last bytes and the peers' FINs, once every response has ended. */
 const FLUSH_TIME = 2000;
@@ -146,9 +146,7 @@ export class Worker {
 }
 
 function listenerOptions(listener: ListenerConfig): ListenerOptions {
-  const uid = listener.owner === null ? -1 : (lookupUser(listener.owner)?.uid ?? -1);
-  const gid = listener.group === null ? -1 : (lookupGroup(listener.group)?.gid ?? -1);
-  return { ...listener, file: { mode: listener.mode, uid, gid } };
+  return { ...listener, file: { mode: listener.mode, ...ownerIds(listener) } };
 }
 
 /** True when `work` is done within `limit` milliseconds, and before `hurry`. */

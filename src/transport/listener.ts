@@ -5,7 +5,7 @@ import { type Address, formatAddress, type ClientRange } from '../config/address
 import type { ListenerProtocol } from '../config/types.ts';
 import { Roster } from '../gateway/roster.ts';
 import { type DetectedProtocol, Undecided } from './auto.ts';
-import { bind, type Binding, type Unbind } from './bind.ts';
+import { bind, type Binding, listenOn, type Unbind } from './bind.ts';
 import type { OpenConnection, TransportContext } from './context.ts';
 import { FastcgiConnection } from './fastcgi/connection.ts';
 import { SEND_HIGH_WATER } from './flow-control.ts';
@@ -92,9 +92,13 @@ export class Listener implements Timed {
     return { ...address, port: bound.port };
   }
 
-  /** @throws {SocketError} or the system's error when the address cannot be listened on */
-  async listen(): Promise<void> {
-    this.#unbind = await bind(this.#server, this.#options);
+  /**
+   * @param fd a socket bound to the address before; without it the address is bound here, and given up by drain()
+   * @throws {SocketError} or the system's error when the address cannot be listened on
+   */
+  async listen(fd?: number): Promise<void> {
+    if (fd === undefined) this.#unbind = await bind(this.#server, this.#options);
+    else await listenOn(this.#server, fd, this.#options.backlog);
   }
 
   /** Takes no new connections, and closes those that have nothing in flight. */
