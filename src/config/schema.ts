@@ -2,7 +2,17 @@
 // what one key means for another is not looked at here (checks.ts).
 import { z } from 'zod';
 import { DEFAULT_ADMIN_ADDRESS, parseAddress, parseClientRange } from './address.ts';
-import { account, camelKeys, duration, mode, percentage, reading, size, text, wholeNumber } from './fields.ts';
+import {
+  account,
+  camelKeys,
+  duration,
+  mode,
+  percentage,
+  reading,
+  size,
+  text,
+  wholeNumber,
+} from './fields.ts';
 import { parseHost, parseMountPath } from './mount-place.ts';
 import { parseReference } from './reference.ts';
 import type { Config, MountConfig, MountLimits, MountTimeouts } from './types.ts';
@@ -128,7 +138,9 @@ const recycle = z
       max_memory: size(0).prefault(0).describe('Resident memory of a worker. 0: no limit'),
       jitter: percentage
         .prefault('20%')
-        .describe("Each worker's limits are lower by a random part up to this, so that not all are due at once"),
+        .describe(
+          "Each worker's limits are lower by a random part up to this, so that not all are due at once",
+        ),
     },
     MAPPING,
   )
@@ -276,7 +288,9 @@ const file = z
         .union([z.literal('auto'), wholeNumber(1, MAX_WORKERS)], { error: WORKERS })
         .default(1)
         .describe('Worker processes, each on one core; auto: one a core'),
-      run_dir: text('a path').default('run').describe('Folder for the pid file, the control socket and internal sockets'),
+      run_dir: text('a path')
+        .default('run')
+        .describe('Folder for the pid file, the control socket and internal sockets'),
       user: account.describe('User the workers become, when started as root'),
       group: account.describe("Group the workers become, when started as root; default: the user's"),
       limits,

@@ -50,7 +50,8 @@ export function parseSize(value: string | number): number {
 export function parsePercentage(value: string): number {
   const match = /^(\d{1,3})%$/.exec(value);
   const result = Number(match?.[1] ?? NaN);
-  if (!(result <= 100)) throw new BadValue(`Expected a percentage from 0% to 100%, found ${describeValue(value)}`);
+  if (!(result <= 100))
+    throw new BadValue(`Expected a percentage from 0% to 100%, found ${describeValue(value)}`);
   return result / 100;
 }
 

@@ -49,7 +49,8 @@ export class Outlet {
 
   /** @throws {Error} of node:fs, where the file cannot be opened */
   constructor(options: OutletOptions) {
-    const { fd, blocking, maxWrite } = options.file === null ? openStderr(options.stderr ?? 2) : openFile(options.file);
+    const { fd, blocking, maxWrite } =
+      options.file === null ? openStderr(options.stderr ?? 2) : openFile(options.file);
     this.maxWrite = maxWrite;
     this.#onDrop = options.onDrop;
     this.#boom = new SonicBoom({

@@ -100,12 +100,7 @@ async function loadWrapped(mount: MountConfig, onLoad: () => void): Promise<Appl
   return app;
 }
 
-function makeMount(
-  mount: MountConfig,
-  app: Application,
-  admission: Admission,
-  metrics: MountMetrics,
-): Mount {
+function makeMount(mount: MountConfig, app: Application, admission: Admission, metrics: MountMetrics): Mount {
   const { limits, timeouts } = mount;
   return {
     path: mount.path === '/' ? '' : native(mount.path),

@@ -1,14 +1,14 @@
 // One worker process as the master sees it: started, told what to do, listened to, and in the end gone for certain.
 // Knows nothing of places, generations and why it should start or end.
 import { type ChildProcess, type SendHandle, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { extname, join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Config } from '../config/types.ts';
 import type { BootFailure } from './boot.ts';
 import { describeExit, type ExitReason, exitReason } from './exits.ts';
 import type { ToMaster, ToWorker, WorkerStats } from './ipc.ts';
 import { LineCapture } from './line-capture.ts';
+import { readUsage, type Usage } from './proc.ts';
 
 /** starting: until it accepts. draining: it accepts no more and ends. stuck: about to be killed for its silence. */
 export type ChildState = 'starting' | 'ready' | 'draining' | 'stuck' | 'dead';
@@ -22,7 +22,7 @@ export interface ChildOptions {
   readonly multiprocess: boolean;
   /** Mounts that are not to be loaded, and why. */
   readonly skip: readonly BootFailure[];
-  readonly logger: Logger;
+  readonly logs: { readonly logger: Logger };
   readonly owner: ChildOwner;
 }
 
@@ -61,6 +61,8 @@ export class Child {
   /** Mounts it does not have; complete once it has booted. */
   failures: readonly BootFailure[];
   stats: WorkerStats = NO_STATS;
+  /** As of the last measure(). */
+  usage: Usage = { rss: 0, cpu: 0 };
   /** performance.now() of the last sign of life. */
   heardAt: number = performance.now();
   /** Since when it accepts, performance.now(); null: it does not yet. */
@@ -105,6 +107,15 @@ export class Child {
       ? 'it did not finish within timeouts.boot, and blocked its worker'
       : `its worker ended while loading it, by ${describeExit({ code: this.#process.exitCode, signal: this.#process.signalCode })}`;
     return { mount: this.#loading, message };
+  }
+
+  /** Looks at what it uses. */
+  measure(): void {
+    this.usage = readUsage(this.pid) ?? this.usage;
+  }
+
+  get #logger(): Logger {
+    return this.#options.logs.logger;
   }
 
   serve(): void {
@@ -153,7 +164,7 @@ export class Child {
     child.on('message', (message) => this.#hear(message as ToMaster));
     // Could not be started, or a message could not be sent to one that is ending: its exit says it all.
     child.on('error', (error) => {
-      this.#options.logger.error({ err: error, worker: this.slot }, 'Cannot start or reach a worker');
+      this.#logger.error({ err: error, worker: this.slot }, 'Cannot start or reach a worker');
       if (child.pid === undefined) this.#ended();
     });
     child.once('exit', () => {
@@ -167,7 +178,7 @@ export class Child {
   }
 
   #hear(message: ToMaster): void {
-    const { owner, config, logger } = this.#options;
+    const { owner, config } = this.#options;
     this.heardAt = performance.now();
     switch (message.kind) {
       case 'loading':
@@ -187,7 +198,7 @@ export class Child {
         owner.serving(this);
         break;
       case 'unfit':
-        logger.error({ worker: this.slot, worker_pid: this.pid }, message.message);
+        this.#logger.error({ worker: this.slot, worker_pid: this.pid }, message.message);
         break;
       case 'stats':
         this.stats = message.stats;
@@ -219,15 +230,15 @@ export class Child {
   }
 
   #capture(): void {
-    const { logger } = this.#options;
     for (const stream of ['stdout', 'stderr'] as const) {
       const about = { worker: this.slot, worker_pid: this.pid, stream };
       const lines = new LineCapture({
         onLine: (line) => {
           if (line.includes('JavaScript heap out of memory')) this.#heapFull = true;
-          logger.info(about, line);
+          this.#logger.info(about, line);
         },
-        onLeftOut: (count) => logger.warn({ ...about, count }, `${count} more lines of a worker were left out`),
+        onLeftOut: (count) =>
+          this.#logger.warn({ ...about, count }, `${count} more lines of a worker were left out`),
         now: () => performance.now(),
       });
       const source = this.#process[stream];
@@ -269,15 +280,13 @@ export class Child {
     });
     const line = { worker: this.slot, worker_pid: this.pid, generation: this.generation, reason };
     const how = describeExit({ code, signal });
-    if (this.#asked === null) this.#options.logger.error(line, `A worker ended by ${how}`);
-    else this.#options.logger.info(line, `A worker has ended by ${how}`);
+    if (this.#asked === null) this.#logger.error(line, `A worker ended by ${how}`);
+    else this.#logger.info(line, `A worker has ended by ${how}`);
     this.#options.owner.exited(this, reason);
   }
 }
 
-const ENTRY = fileURLToPath(
-  new URL(existsSync(new URL('./worker-main.js', import.meta.url)) ? './worker-main.js' : './worker-main.ts', import.meta.url),
-);
+const ENTRY = join(import.meta.dirname, `worker-main${extname(import.meta.filename)}`);
 
 function startProcess(descriptors: readonly number[]): ChildProcess {
   return spawn(process.execPath, [...nodeOptions(), ENTRY], {
@@ -298,7 +307,14 @@ function nodeOptions(): string[] {
 }
 
 /** What a service manager tells the master (sd_listen_fds(3), sd_notify(3)) is not for workers. */
-const FOR_MASTER = ['LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES', 'NOTIFY_SOCKET', 'WATCHDOG_PID', 'WATCHDOG_USEC'];
+const FOR_MASTER = [
+  'LISTEN_PID',
+  'LISTEN_FDS',
+  'LISTEN_FDNAMES',
+  'NOTIFY_SOCKET',
+  'WATCHDOG_PID',
+  'WATCHDOG_USEC',
+];
 
 function environment(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !FOR_MASTER.includes(name)));

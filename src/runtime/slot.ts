@@ -41,6 +41,8 @@ export interface SlotOwner {
   failed(slot: Slot, culprit: BootFailure | null): void;
   /** Anything has changed: a worker serves, or is gone. */
   changed(): void;
+  /** It accepts. */
+  serving(child: Child): void;
   reported(child: Child, id: number | null): void;
   exited(child: Child, reason: ExitReason): void;
   /** Milliseconds that requests in flight may take to end. */
@@ -116,9 +118,10 @@ export class Slot implements ChildOwner {
     if (this.#state !== 'serving' || child === null || now < this.#replaceAt) return null;
     if (child.failures.length > 0) return 'boot_error';
     const { maxRequests, maxAge, maxMemory } = this.#owner.recycle;
-    const exceeds = (value: number, limit: number): boolean => limit > 0 && value >= limit * this.#limitFactor;
+    const exceeds = (value: number, limit: number): boolean =>
+      limit > 0 && value >= limit * this.#limitFactor;
     if (exceeds(child.stats.requests, maxRequests)) return 'max_requests';
-    if (exceeds(child.rss, maxMemory)) return 'max_memory';
+    if (exceeds(child.usage.rss, maxMemory)) return 'max_memory';
     return exceeds(now - child.startedAt, maxAge) ? 'max_age' : null;
   }
 
@@ -151,6 +154,7 @@ export class Slot implements ChildOwner {
     const before = this.#current;
     this.#current = child;
     this.#next = null;
+    this.#owner.serving(child);
     this.#spared = this.#attempt;
     this.#limitFactor = 1 - Math.random() * this.#owner.recycle.jitter;
     if (child.failures.length > 0) this.#replaceAt = performance.now() + this.#replacements.pause();
@@ -183,7 +187,8 @@ export class Slot implements ChildOwner {
   /** The current worker is no longer there to accept. */
   #lose(child: Child): void {
     this.#current = null;
-    if (child.servingSince !== null && performance.now() - child.servingSince > SOUND_AFTER) this.#restarts.reset();
+    if (child.servingSince !== null && performance.now() - child.servingSince > SOUND_AFTER)
+      this.#restarts.reset();
     if (this.#move('lost') && this.#state === 'waiting') this.#startLater();
   }
 

@@ -1,5 +1,5 @@
-// One worker: its listeners, its mounts, its clock and its logs, from boot to the last response. It does not know who
-// started it, nor anything of signals and exit codes.
+// One worker: its mounts, its listeners, its clock and its logs, from boot to the last response. It does not know who
+// started it, nor in which process it is, nor anything of signals and exit codes.
 import type { Logger } from 'pino';
 import { type Address, formatAddress } from '../config/address.ts';
 import type { Config, ListenerConfig } from '../config/types.ts';
@@ -7,7 +7,6 @@ import { Gateway } from '../gateway/gateway.ts';
 import { type Deferred, withResolvers } from '../gateway/with-resolvers.ts';
 import type { AccessLog } from '../observe/access-log.ts';
 import { type Metrics, NO_MOUNT } from '../observe/metrics.ts';
-import type { TransportExchange } from '../transport/context.ts';
 import {
   type ConnectionCount,
   Listener,
@@ -16,7 +15,7 @@ import {
 } from '../transport/listener.ts';
 import { Ticker } from '../transport/timeouts.ts';
 import { DEFAULT_LIMITS } from '../protocol/limits.ts';
-import { bootMounts } from './boot.ts';
+import { type BootFailure, bootMounts, type BootOptions } from './boot.ts';
 import { RequestLog } from './request-log.ts';
 import { ownerIds } from './users.ts';
 
@@ -28,6 +27,8 @@ export interface WorkerOptions {
   readonly logger: Logger;
   readonly accessLog: AccessLog;
   readonly metrics: Metrics;
+  /** Whether other processes serve the same apps. Default false. */
+  readonly multiprocess?: boolean;
 }
 
 export class Worker {
@@ -36,14 +37,13 @@ export class Worker {
   readonly #log: RequestLog;
   readonly #ticker = new Ticker();
   readonly #listeners: Listener[];
+  readonly #multiprocess: boolean;
   #gateway: Gateway | null = null;
-  /** Requests that came while the apps were still booting. */
-  #early: TransportExchange[] = [];
-  #draining = false;
   readonly #hurry: Deferred = withResolvers();
 
-  constructor({ config, logger, accessLog, metrics }: WorkerOptions) {
+  constructor({ config, logger, accessLog, metrics, multiprocess = false }: WorkerOptions) {
     this.#config = config;
+    this.#multiprocess = multiprocess;
     this.#metrics = metrics;
     this.#log = new RequestLog(logger, accessLog, config.log.slow);
     this.#ticker.add(this.#log);
@@ -55,14 +55,6 @@ export class Worker {
     });
   }
 
-  /** Why requests cannot be served now; empty when they can. */
-  get unready(): string[] {
-    const reasons: string[] = [];
-    if (this.#gateway === null) reasons.push('the apps are still booting');
-    if (this.#draining) reasons.push('the worker is draining');
-    return reasons;
-  }
-
   /** Where it listens, in the order of the configuration. */
   get addresses(): Address[] {
     return this.#listeners.map((listener) => listener.address);
@@ -70,18 +62,36 @@ export class Worker {
 
   /** Requests in flight. */
   get active(): number {
-    return (this.#gateway?.active ?? 0) + this.#early.length;
+    return this.#gateway?.active ?? 0;
+  }
+
+  /** Requests that are over. */
+  get finished(): number {
+    return this.#log.requests;
   }
 
   /**
-   * Binds every address, or none.
+   * Loads the apps; what cannot be loaded answers 503.
+   * @returns the mounts that failed
+   */
+  async boot(options?: BootOptions): Promise<readonly BootFailure[]> {
+    const { mounts, failures } = await bootMounts(this.#config, this.#metrics, options);
+    const noMount = this.#metrics.mount(NO_MOUNT);
+    this.#gateway = new Gateway(mounts, this.#log, noMount, this.#multiprocess);
+    this.#ticker.add(this.#gateway);
+    return failures;
+  }
+
+  /**
+   * Accepts on every address, or none; to be called once it has booted.
+   * @param descriptors sockets bound before, one a listener; without them the addresses are bound here
    * @throws {SocketError} or the system's error of the first that failed
    */
-  async listen(): Promise<void> {
+  async listen(descriptors: readonly number[] = []): Promise<void> {
     const bound: Listener[] = [];
     try {
-      for (const listener of this.#listeners) {
-        await listener.listen();
+      for (const [at, listener] of this.#listeners.entries()) {
+        await listener.listen(descriptors[at]);
         bound.push(listener);
       }
     } catch (error) {
@@ -92,27 +102,11 @@ export class Worker {
   }
 
   /**
-   * Boots the apps; what came meanwhile is answered then.
-   * @throws {BootError}
-   */
-  async boot(): Promise<void> {
-    const mounts = await bootMounts(this.#config, this.#metrics);
-    const gateway = new Gateway(mounts, this.#log, this.#metrics.mount(NO_MOUNT));
-    this.#ticker.add(gateway);
-    this.#gateway = gateway;
-    const early = this.#early;
-    this.#early = [];
-    for (const exchange of early) if (!exchange.closed) gateway.handle(exchange);
-  }
-
-  /**
    * Stops accepting, lets what is in flight end for up to `graceful` milliseconds, then cuts it off.
    * Resolves when nothing is left; true if nothing had to be cut off.
    */
   async stop(graceful: number): Promise<boolean> {
-    this.#draining = true;
     for (const listener of this.#listeners) listener.drain();
-    for (const exchange of this.#early) exchange.reject(503, 1);
     const drained = this.#gateway?.drained();
     const clean = drained === undefined || (await withinTime(drained, graceful, this.#hurry.promise));
     if (!clean) this.#gateway?.shutdown();
@@ -136,7 +130,7 @@ export class Worker {
       timeouts,
       ticker: this.#ticker,
       handle: (exchange) => {
-        if (this.#gateway === null) this.#early.push(exchange);
+        if (this.#gateway === null) exchange.reject(503, 1);
         else this.#gateway.handle(exchange);
       },
       report: (error, protocol, listener) => this.#log.protocolError(error, protocol, listener),
