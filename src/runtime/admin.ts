@@ -34,6 +34,7 @@ export class Admin {
         return { ready: reasons.length === 0, reasons };
       },
       status: () => source.status(),
+      refresh: () => source.refresh?.() ?? Promise.resolve(),
     });
   }
 

@@ -6,7 +6,7 @@ import { Admission } from '../gateway/admission.ts';
 import type { Application } from '../gateway/contract.ts';
 import { errorPage } from '../gateway/error-page.ts';
 import type { Mount } from '../gateway/mount.ts';
-import { Metrics } from '../observe/metrics.ts';
+import { MetricSlots } from '../observe/metric-slots.ts';
 import type { MountMetrics } from '../observe/mount-metrics.ts';
 
 /** Seconds after which to ask again for an app that did not boot; it is tried again all the time. */
@@ -36,7 +36,7 @@ export interface BootOptions {
 /** Loads every mount. One that fails costs the others nothing. */
 export async function bootMounts(
   config: Config,
-  metrics: Metrics,
+  metrics: MetricSlots,
   { onLoad = () => undefined, skip = [] }: BootOptions = {},
 ): Promise<Booted> {
   const shared = new Admission({ ...config.limits, queueTimeout: config.timeouts.queue });
@@ -60,7 +60,7 @@ export async function bootMounts(
 
 /** Boots every mount once, for `viaduct check`; one text for each that failed. */
 export async function tryBoot(config: Config): Promise<string[]> {
-  const { failures } = await bootMounts(config, new Metrics());
+  const { failures } = await bootMounts(config, new MetricSlots());
   return failures.map(({ mount, message }) => `mount ${mount}: ${message}`);
 }
 

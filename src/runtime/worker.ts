@@ -6,7 +6,7 @@ import type { Config, ListenerConfig } from '../config/types.ts';
 import { Gateway } from '../gateway/gateway.ts';
 import { type Deferred, withResolvers } from '../gateway/with-resolvers.ts';
 import type { AccessLog } from '../observe/access-log.ts';
-import { type Metrics, NO_MOUNT } from '../observe/metrics.ts';
+import { type MetricSlots, NO_MOUNT } from '../observe/metric-slots.ts';
 import {
   type ConnectionCount,
   Listener,
@@ -26,14 +26,14 @@ export interface WorkerOptions {
   readonly config: Config;
   readonly logger: Logger;
   readonly accessLog: AccessLog;
-  readonly metrics: Metrics;
+  readonly metrics: MetricSlots;
   /** Whether other processes serve the same apps. Default false. */
   readonly multiprocess?: boolean;
 }
 
 export class Worker {
   readonly #config: Config;
-  readonly #metrics: Metrics;
+  readonly #metrics: MetricSlots;
   readonly #log: RequestLog;
   readonly #ticker = new Ticker();
   readonly #listeners: Listener[];
