@@ -55,13 +55,18 @@ export class ListenerMetrics {
     this.#states.idle++;
   }
 
+  /** A connection came from another worker, which had accepted it; it is `idle` until moved. */
+  adopted(): void {
+    this.#states.idle++;
+  }
+
   /** A connection changes its state. */
   moved(from: ConnectionState, to: ConnectionState): void {
     this.#states[from]--;
     this.#states[to]++;
   }
 
-  /** A connection is gone; `state` is the one it was in. */
+  /** A connection is gone, or has left for another worker; `state` is the one it was in. */
   closed(state: ConnectionState): void {
     this.#states[state]--;
   }

@@ -7,6 +7,7 @@ import { Gateway } from '../gateway/gateway.ts';
 import { type Deferred, withResolvers } from '../gateway/with-resolvers.ts';
 import type { AccessLog } from '../observe/access-log.ts';
 import { type MetricSlots, NO_MOUNT } from '../observe/metric-slots.ts';
+import type { SocketHandle, Take } from '../transport/handle.ts';
 import {
   type ConnectionCount,
   Listener,
@@ -114,6 +115,29 @@ export class Worker {
     for (const listener of this.#listeners) listener.destroy();
     this.#ticker.stop();
     return clean;
+  }
+
+  /** Goes on with a connection that another worker has accepted on listener number `listener`. */
+  adopt(listener: number, handle: SocketHandle): void {
+    const adopting = this.#listeners[listener];
+    if (adopting === undefined) handle.close();
+    else adopting.adopt(handle);
+  }
+
+  /**
+   * As stop(), but the connections live on: each goes to `takes` of its listener, in the order of the configuration, as
+   * soon as nothing is in flight on it. null: nobody goes on with that listener, and its connections are closed.
+   */
+  async leave(graceful: number, takes: readonly (Take | null)[]): Promise<boolean> {
+    const leftAt = performance.now();
+    for (const [index, listener] of this.#listeners.entries()) {
+      const take = takes[index] ?? null;
+      if (take === null) listener.drain();
+      else listener.handOver(take);
+    }
+    const gone = Promise.all(this.#listeners.map((listener) => listener.closed()));
+    await withinTime(gone, graceful, this.#hurry.promise);
+    return this.stop(Math.max(0, graceful - (performance.now() - leftAt)));
   }
 
   /** Cuts off whatever is in flight, and makes stop() wait for nothing any more, an application that ignores its signal included. */
