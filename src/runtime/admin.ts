@@ -38,6 +38,11 @@ export class Admin {
     });
   }
 
+  /** Whether it was made for this address. */
+  isAt(address: Address): boolean {
+    return formatAddress(address) === formatAddress(this.#address);
+  }
+
   /** The address in use, its port where the configuration says 0. */
   get address(): string {
     const bound = this.#server.address();

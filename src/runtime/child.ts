@@ -1,17 +1,16 @@
 // One worker process as the master sees it: started, told what to do, listened to, and in the end gone for certain.
 // Knows nothing of places, generations and why it should start or end.
-import { type ChildProcess, type SendHandle, spawn } from 'node:child_process';
-import { extname, join } from 'node:path';
+import type { ChildProcess } from 'node:child_process';
 import type { Logger } from 'pino';
 import type { Config } from '../config/types.ts';
 import type { BootFailure } from './boot.ts';
-import { describeExit, type ExitReason, exitReason } from './exits.ts';
+import type { ExitReason, WorkerState } from '../observe/supervisor-metrics.ts';
+import { describeExit, exitReason } from './exits.ts';
+import { type HandoverMessage, Outbox } from './handover.ts';
 import type { ToMaster, ToWorker, WorkerStats } from './ipc.ts';
 import { LineCapture } from './line-capture.ts';
 import { readUsage, type Usage } from './proc.ts';
-
-/** starting: until it accepts. draining: it accepts no more and ends. stuck: about to be killed for its silence. */
-export type ChildState = 'starting' | 'ready' | 'draining' | 'stuck' | 'dead';
+import { startProcess } from './start-process.ts';
 
 export interface ChildOptions {
   readonly slot: number;
@@ -31,10 +30,12 @@ export interface ChildOwner {
   booted(child: Child): void;
   /** It accepts connections. */
   serving(child: Child): void;
-  /** It stopped accepting without being asked. */
-  drains(child: Child): void;
+  /** It serves, and has been asked by somebody else to go. */
+  leaves(child: Child): void;
+  /** It has sent a connection that it gives away. */
+  gives(child: Child, message: HandoverMessage, handle: unknown): void;
   /** New numbers are in `child.stats`; `id` is that of the flush() they answer. */
-  reported(child: Child, id: number | null): void;
+  reported(child: Child, id: number | null, delta: unknown): void;
   /** The process is gone, with all its descendants that stayed in its group. */
   exited(child: Child, reason: ExitReason): void;
 }
@@ -48,7 +49,7 @@ const BOOT_SLACK = 1000;
 /** Milliseconds after its end in which what it printed last is waited for. */
 const LAST_WORDS = 200;
 
-const NO_STATS: WorkerStats = { requests: 0, inFlight: 0, logLinesDropped: 0 };
+const NO_STATS: WorkerStats = { requests: 0, inFlight: 0 };
 
 let serial = 0;
 
@@ -57,6 +58,7 @@ export class Child {
   readonly serial: number = (serial += 1);
   readonly slot: number;
   readonly generation: number;
+  readonly config: Config;
   readonly startedAt: number = performance.now();
   /** Mounts it does not have; complete once it has booted. */
   failures: readonly BootFailure[];
@@ -69,22 +71,26 @@ export class Child {
   servingSince: number | null = null;
   readonly #options: ChildOptions;
   readonly #process: ChildProcess;
-  #state: ChildState = 'starting';
+  /** Connections for it. */
+  readonly outbox: Outbox;
+  /** starting: until it accepts. draining: it accepts no more and ends. stuck: it is being killed for its silence. */
+  #state: WorkerState = 'starting';
   #loading: string | null = null;
   /** What it was asked to end for. */
   #asked: ExitReason | null = null;
   #bootTimedOut = false;
   #heapFull = false;
-  #drained = false;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: ChildOptions) {
     const { slot, generation, config, multiprocess, skip } = options;
     this.slot = slot;
     this.generation = generation;
+    this.config = config;
     this.failures = skip;
     this.#options = options;
     this.#process = startProcess(options.descriptors);
+    this.outbox = new Outbox(this.#process);
     this.#listen();
     this.#capture();
     this.#allow(config.timeouts.boot + BOOT_SLACK, () => this.#bootTooLong());
@@ -96,7 +102,7 @@ export class Child {
     return this.#process.pid ?? 0;
   }
 
-  get state(): ChildState {
+  get state(): WorkerState {
     return this.#state;
   }
 
@@ -114,10 +120,6 @@ export class Child {
     this.usage = readUsage(this.pid) ?? this.usage;
   }
 
-  get #logger(): Logger {
-    return this.#options.logs.logger;
-  }
-
   serve(): void {
     this.#send({ kind: 'serve' });
   }
@@ -130,8 +132,11 @@ export class Child {
     this.#send({ kind: 'flush', id });
   }
 
-  /** Lets it end what is in flight within `graceful` milliseconds; one that does not serve yet is killed. */
-  drain(reason: ExitReason, graceful: number): void {
+  /**
+   * Lets it end what is in flight within `graceful` milliseconds; one that does not serve yet is killed.
+   * @param heirs for each listener, whether another worker goes on with its connections
+   */
+  drain(reason: ExitReason, graceful: number, heirs: readonly boolean[]): void {
     if (this.#state === 'dead' || this.#asked !== null) return;
     if (this.#state === 'starting') {
       this.kill(reason);
@@ -139,7 +144,7 @@ export class Child {
     }
     this.#asked = reason;
     if (this.#state === 'ready') this.#state = 'draining';
-    this.#send({ kind: 'drain', graceful });
+    this.#send({ kind: 'drain', graceful, heirs });
     this.#allow(graceful + END_TIME, () => this.#killGroup());
   }
 
@@ -159,9 +164,13 @@ export class Child {
     this.#killGroup();
   }
 
+  get #logger(): Logger {
+    return this.#options.logs.logger;
+  }
+
   #listen(): void {
     const child = this.#process;
-    child.on('message', (message) => this.#hear(message as ToMaster));
+    child.on('message', (message, handle) => this.#hear(message as ToMaster, handle));
     // Could not be started, or a message could not be sent to one that is ending: its exit says it all.
     child.on('error', (error) => {
       this.#logger.error({ err: error, worker: this.slot }, 'Cannot start or reach a worker');
@@ -177,13 +186,13 @@ export class Child {
     });
   }
 
-  #hear(message: ToMaster): void {
-    const { owner, config } = this.#options;
+  #hear(message: ToMaster, handle: unknown): void {
+    const { owner } = this.#options;
     this.heardAt = performance.now();
     switch (message.kind) {
       case 'loading':
         this.#loading = message.mount;
-        this.#allow(this.#bootTime(config, message.mount), () => this.#bootTooLong());
+        this.#allow(this.#bootTime(message.mount), () => this.#bootTooLong());
         break;
       case 'booted':
         this.#loading = null;
@@ -202,20 +211,19 @@ export class Child {
         break;
       case 'stats':
         this.stats = message.stats;
-        owner.reported(this, message.id);
+        owner.reported(this, message.id, message.delta);
         break;
-      case 'draining':
-        if (this.#state !== 'ready') break;
-        this.#state = 'draining';
-        this.#drained = true;
-        this.#allow(config.timeouts.graceful + END_TIME, () => this.#killGroup());
-        owner.drains(this);
+      case 'leaves':
+        if (this.#state === 'ready') owner.leaves(this);
+        break;
+      case 'handover':
+        owner.gives(this, message, handle);
     }
   }
 
-  #bootTime(config: Config, name: string): number {
-    const mount = config.mounts.find((each) => each.name === name);
-    return (mount ?? config).timeouts.boot + BOOT_SLACK;
+  #bootTime(name: string): number {
+    const mount = this.config.mounts.find((each) => each.name === name);
+    return (mount ?? this.config).timeouts.boot + BOOT_SLACK;
   }
 
   #bootTooLong(): void {
@@ -248,10 +256,10 @@ export class Child {
     }
   }
 
-  #send(message: ToWorker, handle?: SendHandle): void {
+  #send(message: ToWorker): void {
     if (!this.#process.connected) return;
     // With a callback a failure goes there instead of becoming an 'error' event: the worker's exit says it too.
-    this.#process.send(message, handle, undefined, () => undefined);
+    this.#process.send(message, undefined, undefined, () => undefined);
   }
 
   #killGroup(): void {
@@ -275,7 +283,6 @@ export class Child {
       served,
       code,
       signal,
-      drained: this.#drained,
       heapFull: this.#heapFull,
     });
     const line = { worker: this.slot, worker_pid: this.pid, generation: this.generation, reason };
@@ -284,38 +291,4 @@ export class Child {
     else this.#logger.info(line, `A worker has ended by ${how}`);
     this.#options.owner.exited(this, reason);
   }
-}
-
-const ENTRY = join(import.meta.dirname, `worker-main${extname(import.meta.filename)}`);
-
-function startProcess(descriptors: readonly number[]): ChildProcess {
-  return spawn(process.execPath, [...nodeOptions(), ENTRY], {
-    // ipc.ts has the layout.
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc', 2, ...descriptors, 2],
-    env: environment(),
-    detached: true,
-    // JSON would lose the infinity in a middleware's options.
-    serialization: 'advanced',
-  });
-}
-
-/** The master's own, without a debugger, whose port is taken. */
-function nodeOptions(): string[] {
-  const own = process.execArgv.filter((option) => !option.startsWith('--inspect'));
-  const flag = '--disable-sigusr1';
-  return process.allowedNodeEnvironmentFlags.has(flag) ? [...own, flag] : own;
-}
-
-/** What a service manager tells the master (sd_listen_fds(3), sd_notify(3)) is not for workers. */
-const FOR_MASTER = [
-  'LISTEN_PID',
-  'LISTEN_FDS',
-  'LISTEN_FDNAMES',
-  'NOTIFY_SOCKET',
-  'WATCHDOG_PID',
-  'WATCHDOG_USEC',
-];
-
-function environment(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !FOR_MASTER.includes(name)));
 }

@@ -4,7 +4,7 @@
 /** While one run is under way, all who ask share one more that begins after it. */
 export class Coalesced<T> {
   readonly #work: () => Promise<T>;
-  #running: Promise<unknown> | null = null;
+  #running: Promise<T> | null = null;
   #pending: Promise<T> | null = null;
 
   constructor(work: () => Promise<T>) {
@@ -15,19 +15,21 @@ export class Coalesced<T> {
   run(): Promise<T> {
     if (this.#pending !== null) return this.#pending;
     if (this.#running === null) return this.#start();
-    const next = (): Promise<T> => this.#start();
-    this.#pending = this.#running.then(next, next);
+    this.#pending = this.#after(this.#running);
     return this.#pending;
   }
 
-  #start(): Promise<T> {
+  async #after(running: Promise<T>): Promise<T> {
+    await Promise.allSettled([running]);
     this.#pending = null;
-    const run = this.#work();
-    this.#running = run;
-    const done = (): void => {
+    return this.#start();
+  }
+
+  #start(): Promise<T> {
+    const run = this.#work().finally(() => {
       if (this.#running === run) this.#running = null;
-    };
-    run.then(done, done);
+    });
+    this.#running = run;
     return run;
   }
 }

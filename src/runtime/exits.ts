@@ -1,27 +1,12 @@
-// Why a worker ended, as one word for metrics and status.
-
-export const EXIT_REASONS = [
-  // Asked for.
-  'reload',
-  'stop',
-  'scale_down',
-  'max_requests',
-  'max_age',
-  'max_memory',
-  // Not asked for.
-  /** It did not get as far as serving, or could not load a mount that its replacement could. */
-  'boot_error',
-  /** Its event loop stood still. */
-  'stuck',
-  /** V8 found no memory. */
-  'oom',
-  /** Somebody else's signal: an operator, or the kernel for want of memory. */
-  'signal',
-  /** Its own doing: a fault in native code, process.exit(), an abort. */
-  'crash',
-] as const;
-
-export type ExitReason = (typeof EXIT_REASONS)[number];
+// Why a worker ended, as one word:
+//
+//   reload, stop, scale_down, max_requests, max_age, max_memory: it was asked to.
+//   boot_error: it did not get as far as serving, or lacked a mount that its replacement has.
+//   stuck:      its event loop stood still.
+//   oom:        V8 found no memory.
+//   signal:     somebody else's: an operator, or the kernel for want of memory.
+//   crash:      its own doing: a fault in native code, process.exit(), an abort.
+import type { ExitReason } from '../observe/supervisor-metrics.ts';
 
 export interface Ending {
   /** What it was asked to end for; null: nobody asked. */
@@ -30,8 +15,6 @@ export interface Ending {
   readonly served: boolean;
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
-  /** It drained without being asked: somebody sent it TERM. */
-  readonly drained: boolean;
   /** V8 said on stderr that the heap is full. */
   readonly heapFull: boolean;
 }
@@ -47,11 +30,10 @@ const FAULTS: readonly (NodeJS.Signals | null)[] = [
   'SIGSYS',
 ];
 
-export function exitReason({ asked, served, signal, drained, heapFull }: Ending): ExitReason {
+export function exitReason({ asked, served, signal, heapFull }: Ending): ExitReason {
   if (asked !== null) return asked;
   if (heapFull) return 'oom';
   if (!served) return 'boot_error';
-  if (drained) return 'signal';
   return signal !== null && !FAULTS.includes(signal) ? 'signal' : 'crash';
 }
 

@@ -1,12 +1,14 @@
 // One loaded configuration and the workers that serve it: booted together, kept at their number, and in the end drained
 // together. Knows nothing of the generation before or after it, nor of who asked.
 import { availableParallelism } from 'node:os';
+import type { Logger } from 'pino';
+import { formatAddress } from '../config/address.ts';
 import type { LoadedConfig } from '../config/load.ts';
-import type { Recycle } from '../config/types.ts';
+import type { ListenerConfig, Recycle } from '../config/types.ts';
+import type { ExitReason } from '../observe/supervisor-metrics.ts';
 import type { BootFailure } from './boot.ts';
 import { Child } from './child.ts';
-import type { ExitReason } from './exits.ts';
-import type { Logger } from 'pino';
+import type { HandoverMessage, Stop } from './handover.ts';
 import { Slot, type SlotOwner, type Verdict } from './slot.ts';
 import type { SocketSet } from './sockets.ts';
 
@@ -30,7 +32,9 @@ export class BootError extends Error {
 export interface GenerationEvents {
   spawned(child: Child): void;
   serving(child: Child): void;
-  reported(child: Child, id: number | null): void;
+  reported(child: Child, id: number | null, delta: unknown): void;
+  /** It has sent a connection that it gives away. */
+  gives(child: Child, message: HandoverMessage, handle: unknown): void;
   exited(child: Child, reason: ExitReason): void;
 }
 
@@ -63,6 +67,8 @@ export class Generation implements SlotOwner {
   #boot: Boot | null = null;
   #isServing = false;
   #whenChanged: (() => void)[] = [];
+  /** Whose turn it is to take a connection in. */
+  #turn = 0;
 
   constructor(options: GenerationOptions) {
     this.id = options.id;
@@ -72,10 +78,6 @@ export class Generation implements SlotOwner {
     const { workers } = options.loaded.config;
     const count = workers === 'auto' ? availableParallelism() : workers;
     for (let index = 0; index < count; index += 1) this.#slots.push(new Slot(index, this));
-  }
-
-  get graceful(): number {
-    return this.loaded.config.timeouts.graceful;
   }
 
   get recycle(): Recycle {
@@ -120,21 +122,29 @@ export class Generation implements SlotOwner {
     while (this.#slots.some(({ state }) => state === 'starting')) await this.#change();
   }
 
-  /** Ends every worker after what it has in flight; resolves when all are gone. */
-  async drain(reason: ExitReason, graceful: number = this.graceful): Promise<void> {
-    for (const slot of this.slots) slot.drain(reason, graceful);
+  /**
+   * Ends every worker after what it has in flight; resolves when all are gone.
+   * @param heirs listeners whose connections others go on with
+   */
+  async drain(reason: ExitReason, heirs: readonly ListenerConfig[]): Promise<void> {
+    for (const slot of this.slots) {
+      slot.giveUp();
+      for (const child of slot.children) this.#drainChild(child, reason, heirs);
+    }
     await this.#empty();
   }
 
   /** Breaks off what is in flight. */
   stop(reason: ExitReason): void {
-    for (const slot of this.slots) slot.stop(reason);
+    for (const slot of this.slots) slot.giveUp();
+    for (const child of this.children) child.stop(reason);
   }
 
   /** Resolves when all are gone. */
   async kill(reason: ExitReason): Promise<void> {
     this.#giveUp(new Error('viaduct was stopped before the workers were ready'));
-    for (const slot of this.slots) slot.kill(reason);
+    for (const slot of this.slots) slot.giveUp();
+    for (const child of this.children) child.kill(reason);
     await this.#empty();
   }
 
@@ -148,9 +158,10 @@ export class Generation implements SlotOwner {
       this.#slots.push(slot);
       slot.start();
     } else if (this.#slots.length > 1) {
-      const slot = this.#slots.pop();
+      const [slot] = this.#slots.splice(-1);
       if (slot !== undefined) this.#former.add(slot);
-      slot?.drain('scale_down', this.graceful);
+      slot?.giveUp();
+      for (const child of slot?.children ?? []) this.retire(child, 'scale_down');
     }
     return this.#slots.length;
   }
@@ -166,6 +177,15 @@ export class Generation implements SlotOwner {
       slot.replace(reason);
       return;
     }
+  }
+
+  /** The next worker, in turn, that goes on with a connection of `listener`; null where none is ready. */
+  route(listener: ListenerConfig): Stop | null {
+    const at = this.loaded.config.listeners.findIndex((own) => isSame(own, listener));
+    const ready = this.#slots.map(({ current }) => current).filter((child) => child?.state === 'ready');
+    this.#turn += 1;
+    const outbox = ready[this.#turn % ready.length]?.outbox;
+    return at === -1 || outbox === undefined ? null : { outbox, listener: at };
   }
 
   reopenLogs(): void {
@@ -210,6 +230,10 @@ export class Generation implements SlotOwner {
     } else if (this.#boot.demand === 'all') this.#giveUp(new BootError([culprit]));
   }
 
+  retire(child: Child, reason: ExitReason): void {
+    this.#drainChild(child, reason, this.loaded.config.listeners);
+  }
+
   changed(): void {
     for (const slot of this.#former) if (slot.children.length === 0) this.#former.delete(slot);
     for (const resolve of this.#whenChanged.splice(0)) resolve();
@@ -219,8 +243,12 @@ export class Generation implements SlotOwner {
     this.#options.events.serving(child);
   }
 
-  reported(child: Child, id: number | null): void {
-    this.#options.events.reported(child, id);
+  reported(child: Child, id: number | null, delta: unknown): void {
+    this.#options.events.reported(child, id, delta);
+  }
+
+  gives(child: Child, message: HandoverMessage, handle: unknown): void {
+    this.#options.events.gives(child, message, handle);
   }
 
   exited(child: Child, reason: ExitReason): void {
@@ -252,6 +280,12 @@ export class Generation implements SlotOwner {
     boot.reject(error);
   }
 
+  #drainChild(child: Child, reason: ExitReason, heirs: readonly ListenerConfig[]): void {
+    const { timeouts, listeners } = this.loaded.config;
+    const hasHeir = (listener: ListenerConfig): boolean => heirs.some((heir) => isSame(heir, listener));
+    child.drain(reason, timeouts.graceful, listeners.map(hasHeir));
+  }
+
   async #empty(): Promise<void> {
     while (this.children.length > 0) await this.#change();
   }
@@ -260,3 +294,7 @@ export class Generation implements SlotOwner {
     return new Promise((resolve) => this.#whenChanged.push(resolve));
   }
 }
+
+/** Whether a connection of one can go on at the other. */
+const isSame = (one: ListenerConfig, other: ListenerConfig): boolean =>
+  one.protocol === other.protocol && formatAddress(one.address) === formatAddress(other.address);

@@ -1,6 +1,6 @@
 // Text that a worker's code prints, cut into lines for the log: bounded in length and in number, so that who prints
 // without end costs lines and nothing else. Knows no process and no log.
-import { Buffer } from 'node:buffer';
+import type { Buffer } from 'node:buffer';
 import { StringDecoder } from 'node:string_decoder';
 
 /** Characters of a line; a longer one is cut. */

@@ -1,20 +1,21 @@
 // The master: binds the sockets, runs one generation of workers after the other, answers operators. It runs no app code,
 // accepts no connection of nginx, and waits for nobody in its event loop.
 import type { LoadedConfig } from '../config/load.ts';
-import { formatAddress } from '../config/address.ts';
 import { type Deferred, withResolvers } from '../gateway/with-resolvers.ts';
-import { Metrics } from '../observe/metrics.ts';
+import type { ExitReason } from '../observe/supervisor-metrics.ts';
 import { Admin } from './admin.ts';
 import type { Child } from './child.ts';
-import { Coalesced } from './coalesce.ts';
 import { Control } from './control.ts';
 import { Flush } from './flush.ts';
 import { Generation, type GenerationEvents } from './generation.ts';
+import { type HandoverMessage, Relay } from './handover.ts';
 import { Logs } from './logs.ts';
 import { findTarget } from './privileges.ts';
+import { Record } from './record.ts';
+import { type ReloadOutcome, Reloads } from './reloads.ts';
 import { makeRunDir, writePidFile } from './run-dir.ts';
 import { Sockets } from './sockets.ts';
-import { statusOf } from './status.ts';
+import { listening, rowsOf, statusOf } from './status.ts';
 import { VERSION } from './version.ts';
 
 export interface MasterOptions {
@@ -26,14 +27,6 @@ export interface MasterOptions {
   readonly load: () => LoadedConfig;
 }
 
-export interface ReloadOutcome {
-  readonly result: 'ok' | 'rejected';
-  /** Why it was rejected; null: it was not. */
-  readonly reason: string | null;
-  /** The one that serves now. */
-  readonly generation: number;
-}
-
 /** Generations that may drain at a time; a further reload waits until one of them is gone. */
 const MAX_DRAINING = 4;
 /** Milliseconds between two looks at the workers. */
@@ -42,11 +35,10 @@ const TICK = 1000;
 export class Master implements GenerationEvents {
   readonly #load: () => LoadedConfig;
   readonly #logs: Logs;
-  readonly #metrics = new Metrics({ version: VERSION });
+  readonly #record = new Record(() => rowsOf(this.#generations()));
   readonly #sockets = new Sockets();
   readonly #flush = new Flush();
-  readonly #reloads = new Coalesced(() => this.#reload());
-  readonly #reloadCounts = { ok: 0, rejected: 0 };
+  readonly #reloads: Reloads;
   readonly #startedAt = Date.now();
   readonly #gone: Deferred = withResolvers();
   readonly #end: Deferred = withResolvers();
@@ -72,6 +64,13 @@ export class Master implements GenerationEvents {
     this.#loaded = loaded;
     this.#load = load;
     this.#logs = new Logs(loaded.config);
+    this.#record.watch(this.#logs);
+    this.#reloads = new Reloads({
+      change: () => this.#change(),
+      generation: () => this.#lastServing,
+      logs: this.#logs,
+      record: this.#record,
+    });
   }
 
   /**
@@ -98,8 +97,9 @@ export class Master implements GenerationEvents {
       await this.#close();
       throw error;
     }
-    const listeners = this.#listening().map(({ protocol, address }) => `${protocol} ${address}`);
-    const workers = this.#generation.slots.length;
+    const { sockets, slots } = this.#generation;
+    const listeners = listening(sockets).map(({ protocol, address }) => `${protocol} ${address}`);
+    const workers = slots.length;
     this.#logs.logger.info(
       { version: VERSION, node: process.version, file, listeners, admin: this.#admin?.address, workers },
       'Serving',
@@ -153,35 +153,38 @@ export class Master implements GenerationEvents {
 
   spawned(child: Child): void {
     const { slot, pid, generation } = child;
+    this.#record.spawned();
     this.#logs.logger.debug({ worker: slot, worker_pid: pid, generation }, 'A worker starts');
   }
 
   serving(child: Child): void {
     const { slot, pid, generation } = child;
+    this.#record.serving(child);
     this.#logs.logger.info({ worker: slot, worker_pid: pid, generation }, 'A worker serves');
   }
 
-  reported(child: Child, id: number | null): void {
+  reported(child: Child, id: number | null, delta: unknown): void {
+    this.#record.counted(child, delta);
     this.#flush.answered(child, id);
   }
 
-  exited(child: Child): void {
-    this.#flush.gone(child);
+  /** To a worker of the configuration that serves now. */
+  gives(child: Child, message: HandoverMessage, handle: unknown): void {
+    const { listeners } = child.config;
+    const relay = new Relay({
+      route: (at) => {
+        const listener = listeners[at];
+        return listener === undefined || this.#stopping ? null : (this.#generation?.route(listener) ?? null);
+      },
+      lost: () =>
+        this.#logs.logger.debug({ worker: child.slot }, 'Closed a connection that nobody goes on with'),
+    });
+    relay.pass(message, handle);
   }
 
-  async #reload(): Promise<ReloadOutcome> {
-    try {
-      await this.#change();
-      this.#reloadCounts.ok += 1;
-      const generation = this.#lastServing;
-      this.#logs.logger.info({ generation }, 'Reloaded');
-      return { result: 'ok', reason: null, generation };
-    } catch (error) {
-      this.#reloadCounts.rejected += 1;
-      const reason = error instanceof Error ? error.message : String(error);
-      this.#logs.logger.error({ generation: this.#lastServing }, `Reload rejected: ${reason}`);
-      return { result: 'rejected', reason, generation: this.#lastServing };
-    }
+  exited(child: Child, reason: ExitReason): void {
+    this.#record.exited(child, reason);
+    this.#flush.gone(child);
   }
 
   /** The next configuration instead of this one, or an error and nothing changed. */
@@ -207,7 +210,7 @@ export class Master implements GenerationEvents {
       logs.commit();
       this.#generation = generation;
       this.#loaded = loaded;
-      this.#retire(before);
+      void this.#retire(before);
       if (admin !== this.#admin) void this.#admin?.close();
       this.#admin = admin;
     } catch (error) {
@@ -218,16 +221,20 @@ export class Master implements GenerationEvents {
     }
   }
 
-  #retire(generation: Generation): void {
-    const gone = generation.drain('reload').then(() => void this.#draining.delete(generation));
+  async #retire(generation: Generation): Promise<void> {
+    const gone = generation.drain('reload', this.#loaded.config.listeners);
     this.#draining.set(generation, gone);
     generation.sockets.release();
+    await gone;
+    this.#draining.delete(generation);
+    if (this.#draining.size === 0 && this.#coming === null) this.#record.retain(this.#loaded.config);
   }
 
   /** A generation with its sockets, and no workers yet. */
   async #prepare(loaded: LoadedConfig): Promise<Generation> {
     const sockets = await this.#sockets.acquire(loaded.config.listeners);
     this.#lastGeneration += 1;
+    this.#record.expect(loaded.config);
     this.#coming = new Generation({
       id: this.#lastGeneration,
       loaded,
@@ -242,12 +249,9 @@ export class Master implements GenerationEvents {
   async #listenAdmin({ config }: LoadedConfig): Promise<Admin | null> {
     if (config.admin === null) return null;
     const { address } = config.admin;
-    const { admin: before } = this.#loaded.config;
-    if (this.#admin !== null && before !== null && formatAddress(before.address) === formatAddress(address)) {
-      return this.#admin;
-    }
+    if (this.#admin?.isAt(address) === true) return this.#admin;
     const admin = new Admin(address, {
-      metrics: this.#metrics,
+      metrics: this.#record.metrics,
       logs: this.#logs,
       unready: () => this.#unready(),
       status: () => this.#status(),
@@ -269,10 +273,9 @@ export class Master implements GenerationEvents {
     const generations = this.#generations();
     // First of all nobody can come in any more: no path, no queue.
     for (const { sockets } of generations) sockets.release();
-    const graceful = this.#loaded.config.timeouts.graceful;
     await Promise.all([
       this.#coming?.kill('stop'),
-      ...generations.map((generation) => generation.drain('stop', graceful)),
+      ...generations.map((generation) => generation.drain('stop', [])),
     ]);
     clearInterval(this.#ticker);
     await this.#admin?.close();
@@ -288,7 +291,8 @@ export class Master implements GenerationEvents {
   }
 
   #refresh(): Promise<void> {
-    const children = this.#generations().flatMap((generation) => generation.children);
+    const children = this.#children();
+    for (const child of children) child.measure();
     return this.#flush.ask(children.filter(({ state }) => state === 'ready' || state === 'draining'));
   }
 
@@ -298,13 +302,16 @@ export class Master implements GenerationEvents {
     return found.filter((generation) => generation !== null);
   }
 
+  #children(): Child[] {
+    return this.#generations().flatMap((generation) => generation.children);
+  }
+
   get #lastServing(): number {
     return this.#generation?.id ?? 0;
   }
 
   #inFlight(): number {
-    const children = this.#generations().flatMap((generation) => generation.children);
-    return children.reduce((sum, { stats }) => sum + stats.inFlight, 0);
+    return this.#children().reduce((sum, { stats }) => sum + stats.inFlight, 0);
   }
 
   #unready(): string[] {
@@ -312,25 +319,15 @@ export class Master implements GenerationEvents {
     return this.#generation?.unready ?? ['the apps are still booting'];
   }
 
-  /** With the ports that the kernel chose. */
-  #listening(): { address: string; protocol: string }[] {
-    const sockets = this.#generation?.sockets;
-    return (sockets?.addresses ?? []).map((address, at) => ({
-      address: formatAddress(address),
-      protocol: sockets?.listeners[at]?.protocol ?? '',
-    }));
-  }
-
   #status(): object {
     return statusOf({
       loaded: this.#loaded,
       startedAt: this.#startedAt,
       generations: this.#generations(),
-      generation: this.#lastServing,
+      current: this.#generation,
       unready: this.#unready(),
-      listeners: this.#listening(),
-      reloads: this.#reloadCounts,
-      logLinesDropped: this.#logs.dropped,
+      reloads: this.#reloads.counts,
+      logLinesDropped: this.#record.droppedLines,
     });
   }
 }

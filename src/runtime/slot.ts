@@ -4,13 +4,14 @@ import type { Recycle } from '../config/types.ts';
 import { Backoff } from './backoff.ts';
 import type { BootFailure } from './boot.ts';
 import type { Child, ChildOwner } from './child.ts';
-import type { ExitReason } from './exits.ts';
+import type { ExitReason } from '../observe/supervisor-metrics.ts';
+import type { HandoverMessage } from './handover.ts';
 
 export type SlotState = 'empty' | 'starting' | 'serving' | 'replacing' | 'waiting' | 'over';
 
 /**
  * start: time to fill it. serves: the next worker accepts. failed: the next worker is gone before it did. lost: the
- * worker that serves accepts no more, unasked. replace: it is due. end: the place is given up.
+ * worker that serves is gone. replace: it is due. end: the place is given up.
  */
 export type SlotEvent = 'start' | 'serves' | 'failed' | 'lost' | 'replace' | 'end';
 
@@ -43,10 +44,11 @@ export interface SlotOwner {
   changed(): void;
   /** It accepts. */
   serving(child: Child): void;
-  reported(child: Child, id: number | null): void;
+  reported(child: Child, id: number | null, delta: unknown): void;
+  gives(child: Child, message: HandoverMessage, handle: unknown): void;
   exited(child: Child, reason: ExitReason): void;
-  /** Milliseconds that requests in flight may take to end. */
-  readonly graceful: number;
+  /** Ends a worker whose place is taken. */
+  retire(child: Child, reason: ExitReason): void;
   readonly recycle: Recycle;
 }
 
@@ -125,21 +127,10 @@ export class Slot implements ChildOwner {
     return exceeds(now - child.startedAt, maxAge) ? 'max_age' : null;
   }
 
-  /** Gives the place up; requests in flight end within `graceful` milliseconds. */
-  drain(reason: ExitReason, graceful: number): void {
-    this.#end();
-    for (const child of this.children) child.drain(reason, graceful);
-  }
-
-  /** Gives the place up at once; requests in flight are told. */
-  stop(reason: ExitReason): void {
-    this.#end();
-    for (const child of this.children) child.stop(reason);
-  }
-
-  kill(reason: ExitReason): void {
-    this.#end();
-    for (const child of this.children) child.kill(reason);
+  /** Gives the place up: no worker follows those that are there. */
+  giveUp(): void {
+    clearTimeout(this.#timer);
+    this.#move('end');
   }
 
   booted(child: Child): void {
@@ -161,19 +152,21 @@ export class Slot implements ChildOwner {
     else this.#replacements.reset();
     if (before !== null) {
       this.#leaving.add(before);
-      before.drain(this.#reason, this.#owner.graceful);
+      this.#owner.retire(before, this.#reason);
     }
     this.#owner.changed();
   }
 
-  drains(child: Child): void {
-    if (child !== this.#current) return;
-    this.#leaving.add(child);
-    this.#lose(child);
+  leaves(child: Child): void {
+    if (child === this.#current) this.replace('signal');
   }
 
-  reported(child: Child, id: number | null): void {
-    this.#owner.reported(child, id);
+  reported(child: Child, id: number | null, delta: unknown): void {
+    this.#owner.reported(child, id, delta);
+  }
+
+  gives(child: Child, message: HandoverMessage, handle: unknown): void {
+    this.#owner.gives(child, message, handle);
   }
 
   exited(child: Child, reason: ExitReason): void {
@@ -219,11 +212,6 @@ export class Slot implements ChildOwner {
 
   #spawn(): void {
     this.#next = this.#owner.spawn(this, this.#attempt);
-  }
-
-  #end(): void {
-    clearTimeout(this.#timer);
-    this.#move('end');
   }
 
   #move(event: SlotEvent): boolean {

@@ -1,6 +1,9 @@
-// What /status.json and `viaduct status --json` show, from the master's own tables. Asks nobody.
+// What /status.json, `viaduct status` and the supervisor's metrics show, from the master's own tables. Asks nobody.
 import type { LoadedConfig } from '../config/load.ts';
+import { formatAddress } from '../config/address.ts';
+import type { WorkerRow } from '../observe/supervisor-metrics.ts';
 import type { Generation } from './generation.ts';
+import type { SocketSet } from './sockets.ts';
 import { VERSION } from './version.ts';
 
 export interface StatusSource {
@@ -8,12 +11,11 @@ export interface StatusSource {
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
   readonly generations: readonly Generation[];
-  /** The one that serves. */
-  readonly generation: number;
+  /** The one that serves; null: none yet. */
+  readonly current: Generation | null;
   readonly unready: readonly string[];
-  readonly listeners: readonly { readonly address: string; readonly protocol: string }[];
   readonly reloads: Readonly<Record<'ok' | 'rejected', number>>;
-  /** The master's. */
+  /** By whomever. */
   readonly logLinesDropped: number;
 }
 
@@ -22,7 +24,7 @@ export interface WorkerStatus {
   readonly kind: 'node';
   /** null: none runs there now, the next one starts after a pause. */
   readonly pid: number | null;
-  readonly state: 'starting' | 'ready' | 'draining' | 'stuck' | 'dead';
+  readonly state: WorkerRow['state'];
   readonly uptime_seconds: number;
   readonly requests: number;
   readonly rss_bytes: number;
@@ -67,26 +69,48 @@ export function statusOf(source: StatusSource): Status {
     config: file,
     ready: source.unready.length === 0,
     reasons: source.unready,
-    generation: source.generation,
+    generation: source.current?.id ?? 0,
     reloads: source.reloads,
     requests_in_flight: sum(({ stats }) => stats.inFlight),
     workers: source.generations.flatMap(workersOf),
-    listeners: source.listeners,
+    listeners: source.current === null ? [] : listening(source.current.sockets),
     mounts: config.mounts.map(({ name, path, host, interface: kind }) => ({
       name,
       path,
       host,
       interface: kind,
     })),
-    log_lines_dropped: source.logLinesDropped + sum(({ stats }) => stats.logLinesDropped),
+    log_lines_dropped: source.logLinesDropped,
   };
+}
+
+/** Where connections come in, with the ports that the kernel chose. */
+export function listening({ addresses, listeners }: SocketSet): { address: string; protocol: string }[] {
+  return addresses.map((address, at) => ({
+    address: formatAddress(address),
+    protocol: listeners[at]?.protocol ?? '',
+  }));
+}
+
+/** One row a process, and one a place that waits for its next. */
+export function* rowsOf(generations: readonly Generation[]): Iterable<WorkerRow> {
+  const now = performance.now();
+  for (const { slots } of generations) {
+    for (const { index: slot, children, state: place } of slots) {
+      for (const { state, usage, heardAt } of children) {
+        const statsAge = (now - heardAt) / 1000;
+        yield { kind: 'node', slot, state, residentBytes: usage.rss, cpuSeconds: usage.cpu, statsAge };
+      }
+      if (place !== 'waiting') continue;
+      yield { kind: 'node', slot, state: 'dead', residentBytes: null, cpuSeconds: 0, statsAge: null };
+    }
+  }
 }
 
 function workersOf(generation: Generation): WorkerStatus[] {
   const now = performance.now();
-  return generation.slots.flatMap(({ index, children }): WorkerStatus[] => {
-    if (children.length === 0) return [deadPlace(index, generation.id)];
-    return children.map((child) => ({
+  return generation.slots.flatMap(({ index, children, state: place }): WorkerStatus[] => {
+    const rows = children.map((child): WorkerStatus => ({
       slot: index,
       kind: 'node',
       pid: child.pid,
@@ -97,6 +121,7 @@ function workersOf(generation: Generation): WorkerStatus[] {
       in_flight: child.stats.inFlight,
       generation: generation.id,
     }));
+    return place === 'waiting' ? [...rows, deadPlace(index, generation.id)] : rows;
   });
 }
 

@@ -5,5 +5,3 @@ for (const signal of ['SIGUSR1', 'SIGHUP', 'SIGINT'] as const) process.on(signal
 
 const { WorkerProcess } = await import('./worker-process.ts');
 new WorkerProcess().listen();
-
-export {};

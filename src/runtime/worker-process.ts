@@ -3,7 +3,9 @@
 import type { Config } from '../config/types.ts';
 import { type AccessLog, createAccessLog } from '../observe/access-log.ts';
 import { createLogger, type Log } from '../observe/logger.ts';
-import { Metrics } from '../observe/metrics.ts';
+import { MetricSlots } from '../observe/metric-slots.ts';
+import { isHandle } from '../transport/handle.ts';
+import { giveTo, Outbox } from './handover.ts';
 import { keepRequestsYoung } from './heap.ts';
 import {
   accessLogDescriptor,
@@ -28,18 +30,21 @@ interface Parts {
   readonly config: Config;
   readonly log: Log;
   readonly accessLog: AccessLog;
+  readonly metrics: MetricSlots;
   readonly worker: Worker;
 }
 
 export class WorkerProcess {
   #parts: Parts | null = null;
+  /** Connections for the master to pass on. */
+  readonly #outbox = new Outbox(process);
   #ending = false;
 
   /** Waits for orders, for the life of the process. */
   listen(): void {
-    process.on('message', (message) => this.#obey(message as ToWorker));
+    process.on('message', (message, handle) => this.#obey(message as ToWorker, handle));
     process.on('disconnect', () => this.#orphaned());
-    for (const signal of ['SIGTERM', 'SIGQUIT'] as const) process.on(signal, () => this.#drainUnasked());
+    for (const signal of ['SIGTERM', 'SIGQUIT'] as const) process.on(signal, () => send({ kind: 'leaves' }));
     // An application that fails in a timer or a forgotten promise costs a log line, not everybody's requests.
     process.on('uncaughtException', (error) =>
       this.#blame(error, 'An application failed outside of any request'),
@@ -49,7 +54,7 @@ export class WorkerProcess {
     );
   }
 
-  #obey(message: ToWorker): void {
+  #obey(message: ToWorker, handle: unknown): void {
     switch (message.kind) {
       case 'boot':
         void this.#boot(message).catch((error: unknown) => this.#unfit(error));
@@ -58,7 +63,7 @@ export class WorkerProcess {
         void this.#serve().catch((error: unknown) => this.#unfit(error));
         break;
       case 'drain':
-        void this.#end(message.graceful);
+        void this.#end(message.graceful, message.heirs);
         break;
       case 'stop':
         void this.#end(0);
@@ -69,6 +74,9 @@ export class WorkerProcess {
         break;
       case 'flush':
         this.#report(message.id);
+        break;
+      case 'adopt':
+        if (isHandle(handle)) this.#parts?.worker.adopt(message.listener, handle);
     }
   }
 
@@ -80,9 +88,11 @@ export class WorkerProcess {
     const accessFile = access.file ?? file;
     const accessLog = createAccessLog({ ...access, file: accessFile, stderr: accessLogDescriptor(config) });
     dropPrivileges(config);
-    const metrics = new Metrics();
+    const metrics = new MetricSlots();
+    metrics.logs.watch('log', () => log.dropped());
+    metrics.logs.watch('access', () => accessLog.dropped());
     const worker = new Worker({ config, logger: log.logger, accessLog, metrics, multiprocess });
-    this.#parts = { config, log, accessLog, worker };
+    this.#parts = { config, log, accessLog, metrics, worker };
     const failures = await worker.boot({ skip, onLoad: (mount) => send({ kind: 'loading', mount }) });
     send({ kind: 'booted', failures });
   }
@@ -97,28 +107,22 @@ export class WorkerProcess {
 
   #report(id: number | null, sent?: () => void): void {
     if (this.#parts === null) return;
-    const { worker, log, accessLog } = this.#parts;
-    const stats = {
-      requests: worker.finished,
-      inFlight: worker.active,
-      logLinesDropped: log.dropped() + accessLog.dropped(),
-    };
-    send({ kind: 'stats', id, stats }, sent);
+    const { worker, metrics } = this.#parts;
+    const stats = { requests: worker.finished, inFlight: worker.active };
+    send({ kind: 'stats', id, stats, delta: metrics.takeDelta() }, sent);
   }
 
-  #drainUnasked(): void {
-    if (this.#ending) return;
-    send({ kind: 'draining' });
-    void this.#end(this.#parts?.config.timeouts.graceful ?? 0);
-  }
-
-  /** Lets what is in flight end for up to `graceful` milliseconds, and exits. */
-  async #end(graceful: number): Promise<void> {
+  /** Lets what is in flight end for up to `graceful` milliseconds, gives connections to heirs, and exits. */
+  async #end(graceful: number, heirs: readonly boolean[] = []): Promise<void> {
     if (this.#ending) return;
     this.#ending = true;
     if (this.#parts !== null) {
       const { worker, log, accessLog } = this.#parts;
-      const clean = await worker.stop(graceful);
+      const clean = await worker.leave(
+        graceful,
+        heirs.map((isThere, at) => (isThere ? giveTo(this.#outbox, at) : null)),
+      );
+      await this.#outbox.empty();
       if (!clean && graceful > 0)
         log.logger.warn(`Requests were cut off, timeouts.graceful is ${graceful} ms`);
       await accessLog.close();
