@@ -1,7 +1,7 @@
 // One worker: its mounts, its listeners, its clock and its logs, from boot to the last response. It does not know who
 // started it, nor in which process it is, nor anything of signals and exit codes.
 import type { Logger } from 'pino';
-import { type Address, formatAddress } from '../config/address.ts';
+import { formatAddress, type ListenAddress } from '../config/address.ts';
 import type { Config, ListenerConfig } from '../config/types.ts';
 import { Gateway } from '../gateway/gateway.ts';
 import { type Deferred, withResolvers } from '../gateway/with-resolvers.ts';
@@ -57,7 +57,7 @@ export class Worker {
   }
 
   /** Where it listens, in the order of the configuration. */
-  get addresses(): Address[] {
+  get addresses(): ListenAddress[] {
     return this.#listeners.map((listener) => listener.address);
   }
 

@@ -1,7 +1,7 @@
 // One listening socket: accepts, checks who may connect and how many, and makes the connection its protocol needs.
 import type { Buffer } from 'node:buffer';
 import { BlockList, createServer, isIPv6, type Server, type Socket } from 'node:net';
-import { type Address, formatAddress, type ClientRange } from '../config/address.ts';
+import { type ClientRange, formatAddress, type ListenAddress } from '../config/address.ts';
 import type { ListenerProtocol } from '../config/types.ts';
 import { Roster } from '../gateway/roster.ts';
 import { type DetectedProtocol, Undecided } from './auto.ts';
@@ -13,11 +13,13 @@ import { HttpServer } from './http/server.ts';
 import type { ProtocolError } from '../protocol/errors.ts';
 import { StreamConnection } from './stream/connection.ts';
 import type { Timed } from './timeouts.ts';
+import { SocketError } from './unix-socket.ts';
 
 /** Connections above the limit that are still told 503; beyond them a connection is closed without a word. */
 const COURTESY = 64;
 
-export interface ListenerOptions extends Binding {
+export interface ListenerOptions extends Omit<Binding, 'address'> {
+  readonly address: ListenAddress;
   readonly protocol: ListenerProtocol;
   /** Who may connect over TCP; null = anyone. */
   readonly allowedClients: readonly ClientRange[] | null;
@@ -39,9 +41,9 @@ export interface ConnectionCount {
 
 export class Listener implements Timed {
   readonly #options: ListenerOptions;
-  readonly #context: TransportContext;
+  #context: TransportContext;
   /** For connections above the limit. */
-  readonly #full: TransportContext;
+  #full: TransportContext;
   readonly #count: ConnectionCount;
   readonly #server: Server;
   readonly #http: HttpServer;
@@ -95,11 +97,12 @@ export class Listener implements Timed {
   }
 
   /** Where it listens: with the kernel's choice where the configuration has port 0. */
-  get address(): Address {
+  get address(): ListenAddress {
     const { address } = this.#options;
     const bound = this.#server.address();
-    if (address.kind === 'unix' || bound === null || typeof bound === 'string') return address;
-    return { ...address, port: bound.port };
+    if (bound === null || typeof bound === 'string') return address;
+    if (address.kind === 'systemd') return { kind: 'tcp', host: bound.address, port: bound.port };
+    return address.kind === 'tcp' ? { ...address, port: bound.port } : address;
   }
 
   /**
@@ -107,8 +110,15 @@ export class Listener implements Timed {
    * @throws {SocketError} or the system's error when the address cannot be listened on
    */
   async listen(fd?: number): Promise<void> {
-    if (fd === undefined) this.#unbind = await bind(this.#server, this.#options);
-    else await listenOn(this.#server, fd, this.#options.backlog);
+    const { address, backlog, file } = this.#options;
+    if (fd !== undefined) {
+      await listenOn(this.#server, fd, backlog);
+      if (address.kind === 'systemd') this.#tellKind();
+    } else if (address.kind === 'systemd') {
+      throw new SocketError('ERR_SOCKET_NOT_PASSED', `Cannot listen on ${this.label}: no socket was passed`);
+    } else {
+      this.#unbind = await bind(this.#server, { address, backlog, file });
+    }
   }
 
   /** Takes no new connections, and closes those that have nothing in flight. */
@@ -151,6 +161,13 @@ export class Listener implements Timed {
     for (const connection of this.#connections.list()) connection.destroy();
   }
 
+  /** systemd's name does not say what kind of socket it stands for; Node names no address for a Unix socket it did not bind. */
+  #tellKind(): void {
+    const isUnix = this.#server.address() === null;
+    this.#context = { ...this.#context, isUnix };
+    this.#full = { ...this.#full, isUnix };
+  }
+
   #stopAccepting(): void {
     if (this.#draining) return;
     this.#draining = true;
@@ -163,7 +180,7 @@ export class Listener implements Timed {
     const { metrics, limits } = this.#context;
     // Without a listener an error on a socket we are about to drop would end the process.
     socket.on('error', ignore);
-    if (this.#allowed !== null && !isAllowed(this.#allowed, socket.remoteAddress)) {
+    if (this.#allowed !== null && !this.#context.isUnix && !isAllowed(this.#allowed, socket.remoteAddress)) {
       metrics.dropped('not_allowed');
       socket.destroy();
       return;

@@ -117,7 +117,9 @@ export class TestWorker {
   /** Where listener number `at` listens. */
   address(at = 0): Address {
     const address = this.worker.addresses[at];
-    if (address === undefined) throw new Error(`Cannot connect: the worker has no listener ${at}`);
+    if (address === undefined || address.kind === 'systemd') {
+      throw new Error(`Cannot connect: the worker has no address to connect to for listener ${at}`);
+    }
     return address;
   }
 
