@@ -7,7 +7,8 @@ import { Gateway } from '../gateway/gateway.ts';
 import { type Deferred, withResolvers } from '../gateway/with-resolvers.ts';
 import type { AccessLog } from '../observe/access-log.ts';
 import { type MetricSlots, NO_MOUNT } from '../observe/metric-slots.ts';
-import type { SocketHandle, Take } from '../transport/handle.ts';
+import type { Take } from '../transport/context.ts';
+import { isHandle } from '../transport/handle.ts';
 import {
   type ConnectionCount,
   Listener,
@@ -17,6 +18,7 @@ import {
 import { Ticker } from '../transport/timeouts.ts';
 import { DEFAULT_LIMITS } from '../protocol/limits.ts';
 import { type BootFailure, bootMounts, type BootOptions } from './boot.ts';
+import type { Crossing } from './handover.ts';
 import { RequestLog } from './request-log.ts';
 import { ownerIds } from './users.ts';
 
@@ -117,11 +119,12 @@ export class Worker {
     return clean;
   }
 
-  /** Goes on with a connection that another worker has accepted on listener number `listener`. */
-  adopt(listener: number, handle: SocketHandle): void {
+  /** Goes on with a connection that another worker has accepted; `handle` is what came with the message. */
+  adopt({ listener, protocol }: Crossing, handle: unknown): void {
+    if (!isHandle(handle)) return;
     const adopting = this.#listeners[listener];
     if (adopting === undefined) handle.close();
-    else adopting.adopt(handle);
+    else adopting.adopt(handle, protocol);
   }
 
   /**

@@ -4,12 +4,13 @@ import { BlockList, createServer, isIPv6, type Server, type Socket } from 'node:
 import { type ClientRange, formatAddress, type ListenAddress } from '../config/address.ts';
 import type { ListenerProtocol } from '../config/types.ts';
 import { Roster } from '../gateway/roster.ts';
-import { type DetectedProtocol, Undecided } from './auto.ts';
+import { Undecided } from './auto.ts';
 import { bind, type Binding, listenOn, type Unbind } from './bind.ts';
-import type { OpenConnection, TransportContext } from './context.ts';
+import type { OpenConnection, Take, TransportContext } from './context.ts';
 import { FastcgiConnection } from './fastcgi/connection.ts';
-import { attach, SOCKET_OPTIONS, type SocketHandle, type Take } from './handle.ts';
+import { attach, SOCKET_OPTIONS, type SocketHandle } from './handle.ts';
 import { HttpServer } from './http/server.ts';
+import type { DetectedProtocol } from '../protocol/detect.ts';
 import type { ProtocolError } from '../protocol/errors.ts';
 import { StreamConnection } from './stream/connection.ts';
 import type { Timed } from './timeouts.ts';
@@ -79,7 +80,7 @@ export class Listener implements Timed {
     shared.ticker.add(this);
     this.#http = new HttpServer(shared.limits.paramsSize, shared.limits.paramsCount);
     this.#server = createServer({ ...SOCKET_OPTIONS, noDelay: true }, (socket) =>
-      this.#accept(socket, () => metrics.accepted()),
+      this.#accept(socket, options.protocol, () => metrics.accepted()),
     );
   }
 
@@ -140,12 +141,13 @@ export class Listener implements Timed {
 
   /**
    * Goes on with a connection that another process has accepted: the same as one accepted here, but for
-   * viaduct_connections_accepted_total, which it is in already.
+   * viaduct_connections_accepted_total, which it is in already. One whose protocol is not served here is closed.
    */
-  adopt(handle: SocketHandle): void {
-    if (this.#take !== null) this.#take(handle);
-    else if (this.#draining) handle.close();
-    else this.#accept(attach(handle), () => this.#context.metrics.adopted());
+  adopt(handle: SocketHandle, protocol: DetectedProtocol | null): void {
+    const own = this.#options.protocol;
+    if (this.#take !== null) this.#take(handle, protocol);
+    else if (this.#draining || (protocol !== null && own !== 'auto' && own !== protocol)) handle.close();
+    else this.#accept(attach(handle), protocol ?? own, () => this.#context.metrics.adopted());
   }
 
   /** Resolves when the last connection is gone. */
@@ -176,7 +178,7 @@ export class Listener implements Timed {
   }
 
   /** `count` puts it into the metrics, as idle. */
-  #accept(socket: Socket, count: () => void): void {
+  #accept(socket: Socket, protocol: ListenerProtocol, count: () => void): void {
     const { metrics, limits } = this.#context;
     // Without a listener an error on a socket we are about to drop would end the process.
     socket.on('error', ignore);
@@ -196,7 +198,6 @@ export class Listener implements Timed {
     count();
     if (isFull) metrics.dropped('connection_limit');
     const context = isFull ? this.#full : this.#context;
-    const { protocol } = this.#options;
     if (protocol === 'auto') {
       this.#connections.add(
         new Undecided(socket, context, (found, first) => this.#open(socket, found, context, first)),

@@ -146,6 +146,11 @@ export class TestWorker {
     return found;
   }
 
+  /** viaduct_connections_accepted_total of all listeners. */
+  get accepted(): number {
+    return [...this.#slots].reduce((sum, slots) => sum + slots.acceptedTotal, 0);
+  }
+
   /** viaduct_connections by state. */
   get connections(): Record<string, number> {
     const found: Record<string, number> = {};
