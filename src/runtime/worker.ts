@@ -48,7 +48,7 @@ export class Worker {
     this.#config = config;
     this.#multiprocess = multiprocess;
     this.#metrics = metrics;
-    this.#log = new RequestLog(logger, accessLog, config.log.slow);
+    this.#log = new RequestLog(logger, accessLog, config.log.slow, metrics);
     this.#ticker.add(this.#log);
     const shared = this.#shared();
     const count: ConnectionCount = { open: 0 };
