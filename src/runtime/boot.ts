@@ -102,7 +102,7 @@ async function loadWrapped(mount: MountConfig, onLoad: () => void): Promise<Appl
 
 function makeMount(mount: MountConfig, app: Application, admission: Admission, metrics: MountMetrics): Mount {
   const { limits, timeouts } = mount;
-  metrics.mount(mount.name).watchQueue(limits.queue, () => {
+  metrics.watchQueue(limits.queue, () => {
     const oldest = admission.oldest(mount.name);
     return oldest === null ? 0 : (performance.now() - oldest) / 1000;
   });
