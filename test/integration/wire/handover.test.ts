@@ -364,7 +364,9 @@ describe('wire: handing over', () => {
     const busy = await next.connect();
     busy.send(ask(fastcgi, '', { path: '/gate' }));
     await waitFor(() => gate.calls.length === 1, { what: 'the request to run' });
-    const nextLeaves = next.worker.leave(10_000, [(handle, protocol) => third.worker.adopt({ listener: 0, protocol }, handle)]);
+    const nextLeaves = next.worker.leave(10_000, [
+      (handle, protocol) => third.worker.adopt({ listener: 0, protocol }, handle),
+    ]);
     leave();
     await connections(third, 1);
     peer.send(ask(fastcgi));
