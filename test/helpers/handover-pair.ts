@@ -141,7 +141,7 @@ export async function startHandoverPair(protocols: readonly Protocol[]): Promise
 function bind(path: string): SocketHandle {
   const make: unknown = Reflect.get(net, '_createServerHandle');
   if (typeof make !== 'function') throw new Error('Cannot bind: this Node has no net._createServerHandle');
-  const handle: unknown = make(path, -1, -1);
+  const handle: unknown = Reflect.apply(make, net, [path, -1, -1]);
   if (!isHandle(handle)) throw new Error(`Cannot bind ${path}: error ${String(handle)}`);
   return handle;
 }

@@ -3,7 +3,7 @@
 import { expect } from 'chai';
 import { Agent } from 'node:http';
 import { ask, DIALECTS, type Protocol } from '../../helpers/dialects.ts';
-import { type HandoverPair, startHandoverPair } from '../../helpers/handover-pair.ts';
+import { type HandoverPair, type Side, startHandoverPair } from '../../helpers/handover-pair.ts';
 import { request } from '../../helpers/http-client.ts';
 import {
   fastcgiLocation,
@@ -51,22 +51,22 @@ describe('nginx: handing over', () => {
 
   it(`costs none of ${2 * CLIENTS} clients a request in ${ROUNDS} rounds`, async function () {
     this.timeout(120_000);
-    const { side } = { side: (index: number) => pair.side(index) };
+    const side = (index: number): Side => pair.side(index);
     await side(0).serve();
-    nginx = await startNginx(configuration(pair));
-    const { portOf } = nginx;
+    const front = await startNginx(configuration(pair));
+    nginx = front;
     const pids = new Map<string, number>();
     const failures: string[] = [];
-    let going = true;
+    const run = { over: false };
 
     /** One kept-alive client: GET and POST in turn, without pause. */
     const client = async (protocol: Protocol, number: number): Promise<void> => {
       const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-      for (let turn = 0; going; turn += 1) {
+      for (let turn = 0; !run.over; turn += 1) {
         const body = `${number} ${turn} `.repeat((turn % 7) * 400);
         const response = await request({
           agent,
-          port: portOf(protocol),
+          port: front.portOf(protocol),
           ...(turn % 2 === 1 && { method: 'POST', body }),
         });
         const wanted = turn % 2 === 1 ? body : '';
@@ -91,13 +91,13 @@ describe('nginx: handing over', () => {
       if (round < 4) descriptors = await pair.descriptors();
     }
     const after = await pair.descriptors();
-    going = false;
+    run.over = true;
     await Promise.all(clients);
 
     expect(failures).to.deep.equal([]);
     expect(pair.lost).to.equal(0);
     expect(pair.sides.flatMap(({ faults }) => faults)).to.deep.equal([]);
-    expect((await nginx.errorLog()).match(/\[(warn|error|crit|alert)\].*/g)).to.equal(null);
+    expect((await front.errorLog()).match(/\[(warn|error|crit|alert)\].*/g)).to.equal(null);
     // nginx has opened one for each client at most, and none of them was ever closed.
     await side(ROUNDS).leave();
     const accepted = pair.sides.reduce((sum, each) => sum + each.accepted, 0);

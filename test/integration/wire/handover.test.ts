@@ -71,7 +71,7 @@ describe('wire: handing over', () => {
 
   /** Two workers of one configuration. */
   async function start(listener: TestListener, limits: { connections?: number } = {}): Promise<void> {
-    const start = (): Promise<TestWorker> =>
+    const one = (): Promise<TestWorker> =>
       startWorker({
         listeners: [listener],
         limits,
@@ -82,7 +82,7 @@ describe('wire: handing over', () => {
           { path: '/big', app: big },
         ],
       });
-    [old, next] = [await start(), await start()];
+    [old, next] = [await one(), await one()];
   }
 
   function leave(graceful = 10_000): void {
@@ -176,11 +176,11 @@ describe('wire: handing over', () => {
   }
 
   /** Connections with something sent on each, all of it read. */
-  async function connectAll(dialect: Dialect, starts: readonly Buffer[]): Promise<Peer[]> {
+  async function connectAll(dialect: Dialect, contents: readonly Buffer[]): Promise<Peer[]> {
     const peers: Peer[] = [];
-    for (const start of starts) {
+    for (const content of contents) {
       const peer = await old.connect();
-      peer.send(start);
+      peer.send(content);
       peers.push(peer);
     }
     // Whoever came last is answered last.
