@@ -150,6 +150,8 @@ describe('wire: handing over', () => {
         const { headers, body } = await answer(dialect, peer);
         expect(body.toString()).to.equal('hello');
         expect(headers.get('connection')).not.to.equal('close');
+        // Before it was read here, and so before its peer can send the next request.
+        expect(count(old)).to.equal(0);
         expect(await leaving).to.equal(true);
         await connections(next, 1);
         peer.send(ask(dialect));
@@ -344,6 +346,20 @@ describe('wire: handing over', () => {
     peer.end();
     expect(next.dropped).to.deep.equal({ connection_limit: 1 });
     kept.end();
+  });
+
+  it('closes a connection whose protocol the next worker does not serve there', async () => {
+    await start({ protocol: 'fastcgi' });
+    await next.stop();
+    next = await startWorker({ listeners: [{ protocol: 'uwsgi' }], mounts: [{ app: hello }] });
+    const peer = await old.connect();
+    peer.send(ask(fastcgi));
+    await answer(fastcgi, peer);
+    leave();
+    await peer.whole();
+    peer.end();
+    expect(next.dropped).to.deep.equal({ handover: 1 });
+    expect(next.protocolErrors).to.deep.equal({});
   });
 
   it('closes the connections of a listener that nobody goes on with', async () => {
