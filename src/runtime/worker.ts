@@ -3,6 +3,7 @@
 import type { Logger } from 'pino';
 import { formatAddress, type ListenAddress } from '../config/address.ts';
 import type { Config, ListenerConfig } from '../config/types.ts';
+import type { RunningRequest } from '../gateway/events.ts';
 import { Gateway } from '../gateway/gateway.ts';
 import { type Deferred, withResolvers } from '../gateway/with-resolvers.ts';
 import type { AccessLog } from '../observe/access-log.ts';
@@ -38,7 +39,8 @@ export class Worker {
   readonly #config: Config;
   readonly #metrics: MetricSlots;
   readonly #log: RequestLog;
-  readonly #ticker = new Ticker();
+  /** Runs from listen() to the end of stop(). */
+  readonly ticker: Ticker = new Ticker();
   readonly #listeners: Listener[];
   readonly #multiprocess: boolean;
   #gateway: Gateway | null = null;
@@ -49,7 +51,7 @@ export class Worker {
     this.#multiprocess = multiprocess;
     this.#metrics = metrics;
     this.#log = new RequestLog(logger, accessLog, config.log.slow, metrics);
-    this.#ticker.add(this.#log);
+    this.ticker.add(this.#log);
     const shared = this.#shared();
     const count: ConnectionCount = { open: 0 };
     this.#listeners = config.listeners.map((listener) => {
@@ -73,6 +75,11 @@ export class Worker {
     return this.#log.requests;
   }
 
+  /** Requests in flight, in no order; those that wait for the apps to boot are not told of. */
+  running(): RunningRequest[] {
+    return this.#gateway?.running() ?? [];
+  }
+
   /**
    * Loads the apps; what cannot be loaded answers 503.
    * @returns the mounts that failed
@@ -81,7 +88,7 @@ export class Worker {
     const { mounts, failures } = await bootMounts(this.#config, this.#metrics, options);
     const noMount = this.#metrics.mount(NO_MOUNT);
     this.#gateway = new Gateway(mounts, this.#log, noMount, this.#multiprocess);
-    this.#ticker.add(this.#gateway);
+    this.ticker.add(this.#gateway);
     return failures;
   }
 
@@ -101,7 +108,7 @@ export class Worker {
       for (const listener of bound) listener.drain();
       throw error;
     }
-    this.#ticker.start();
+    this.ticker.start();
   }
 
   /**
@@ -115,7 +122,7 @@ export class Worker {
     if (!clean) this.#gateway?.shutdown();
     await withinTime(Promise.all(this.#listeners.map((listener) => listener.closed())), FLUSH_TIME);
     for (const listener of this.#listeners) listener.destroy();
-    this.#ticker.stop();
+    this.ticker.stop();
     return clean;
   }
 
@@ -155,7 +162,7 @@ export class Worker {
     return {
       limits: { ...DEFAULT_LIMITS, ...limits },
       timeouts,
-      ticker: this.#ticker,
+      ticker: this.ticker,
       handle: (exchange) => {
         if (this.#gateway === null) exchange.reject(503, 1);
         else this.#gateway.handle(exchange);
