@@ -257,6 +257,11 @@ describe('runtime/watchdog', () => {
   });
 
   describe('without its parent', () => {
+    const orphans: number[] = [];
+    afterEach(() => {
+      for (const pid of orphans.splice(0)) if (lives(pid)) process.kill(pid, 'SIGKILL');
+    });
+
     /** A shell between us and the child, to be killed. */
     async function orphan(task: Task): Promise<number> {
       const command = `"$0" "$1" "$2" & wait`;
@@ -268,6 +273,7 @@ describe('runtime/watchdog', () => {
       const pid = await waitFor(() => Number(/^pid (\d+)$/m.exec(out)?.[1] ?? 0) || false, {
         what: 'the child to start',
       });
+      orphans.push(pid);
       // Blocked by now: it says its pid 50 ms before.
       await passed(300);
       shell.kill('SIGKILL');
@@ -329,7 +335,8 @@ describe('runtime/watchdog', () => {
       const subject = start({ stuck: STUCK, block: 'loop' }, { stderr: writer });
       closeSync(writer);
       await subject.said('pid');
-      await passed(1200);
+      // The first attempts come after some 1200 ms and go on for a second.
+      await passed(1700);
       const buffer = Buffer.alloc(held);
       for (let left = held; left > 0;) left -= readSync(reader, buffer, 0, left, null);
       expect(await subject.ended).to.equal('SIGKILL');
