@@ -197,10 +197,6 @@ export class Generation implements SlotOwner {
     return at === -1 || outbox === undefined ? null : { outbox, listener: at };
   }
 
-  reopenLogs(): void {
-    for (const child of this.children) child.reopenLogs();
-  }
-
   spawn(slot: Slot, skip: readonly BootFailure[]): Child {
     const { id, sockets, logs, events } = this.#options;
     const child = new Child({
