@@ -7,6 +7,7 @@ import { EXIT } from '../../../src/cli/exit-codes.ts';
 import { everyKey } from '../../../src/config/json-schema.ts';
 import { GATEWAY_ERRORS } from '../../../src/gateway/errors.ts';
 import { PROTOCOL_ERRORS } from '../../../src/protocol/errors.ts';
+import { STUCK_CODE } from '../../../src/runtime/watchdog-state.ts';
 import {
   anchorsOf,
   codeWordsOf,
@@ -114,7 +115,7 @@ describe('the pages', () => {
   });
 
   it('name codes of errors that exist', () => {
-    const codes = [...Object.keys(GATEWAY_ERRORS), ...Object.keys(PROTOCOL_ERRORS), 'ERR_LINT'];
+    const codes = [...Object.keys(GATEWAY_ERRORS), ...Object.keys(PROTOCOL_ERRORS), STUCK_CODE, 'ERR_LINT'];
     expect(problemsOf((page) => codesOf(page).filter((code) => !codes.includes(code)))).to.deep.equal([]);
     expect(pages.flatMap(codesOf).length).to.be.greaterThan(10);
   });
