@@ -95,7 +95,18 @@ describe('the pages', () => {
       return !optionsOf.has(verb) || options.some((option) => !optionsOf.get(verb)?.includes(option));
     };
     const lines = pages.flatMap(commandLines);
-    expect(verbs).to.have.members(['serve', 'check', 'request', 'nginx', 'systemd', 'schema', 'init']);
+    expect(verbs).to.have.members([
+      'serve',
+      'reload',
+      'stop',
+      'status',
+      'check',
+      'request',
+      'nginx',
+      'systemd',
+      'schema',
+      'init',
+    ]);
     expect(problemsOf((page) => commandLines(page).filter(fault))).to.deep.equal([]);
     expect(lines.length).to.be.greaterThan(20);
     const inline = (page: Page): string[] =>
