@@ -1,6 +1,6 @@
 // Loads what a mount names, FILE[:EXPORT] or a built-in, and says what was found where it is not what was wanted.
 import { pathToFileURL } from 'node:url';
-import type { Reference } from '../config/reference.ts';
+import type { Reference, ScriptReference } from '../config/reference.ts';
 import { formatReference } from '../config/reference.ts';
 import type { Application, Middleware } from '../gateway/contract.ts';
 import { BUILTIN_MIDDLEWARE } from './middleware/builtin.ts';
@@ -13,7 +13,7 @@ export class LoadError extends Error {
 }
 
 /** @throws {LoadError} */
-export async function loadApplication(reference: Reference, timeout: number): Promise<Application> {
+export async function loadApplication(reference: ScriptReference, timeout: number): Promise<Application> {
   const found =
     reference.kind === 'builtin'
       ? BUILTIN_APPS.get(reference.builtin)
@@ -22,7 +22,7 @@ export async function loadApplication(reference: Reference, timeout: number): Pr
 }
 
 /** @throws {LoadError} */
-export async function loadMiddleware(reference: Reference, timeout: number): Promise<Middleware> {
+export async function loadMiddleware(reference: ScriptReference, timeout: number): Promise<Middleware> {
   const found =
     reference.kind === 'builtin'
       ? BUILTIN_MIDDLEWARE.get(reference.builtin)

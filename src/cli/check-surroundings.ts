@@ -1,10 +1,13 @@
 // What a configuration names outside itself: files, folders, users and groups. Changes nothing, opens nothing.
 import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import type { Stats } from 'node:fs';
-import { dirname } from 'node:path';
+import { availableParallelism } from 'node:os';
+import { dirname, join } from 'node:path';
 import type { LoadedConfig } from '../config/load.ts';
 import type { KeyPath, Problem } from '../config/problems.ts';
+import { tooFewThreads } from '../config/python-checks.ts';
 import type { Reference } from '../config/reference.ts';
+import type { PythonConfig } from '../config/types.ts';
 import type { ListenAddress } from '../config/address.ts';
 import { lookupGroup, lookupUser } from '../runtime/users.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
@@ -18,7 +21,7 @@ export interface Findings {
 
 export function checkSurroundings(loaded: LoadedConfig): Findings {
   const checker = new Checker(loaded);
-  const { listeners, mounts, admin, log, runDir, user, group } = loaded.config;
+  const { listeners, workers, mounts, admin, log, runDir, user, group } = loaded.config;
   checker.account(user, 'user', ['user']);
   checker.account(group, 'group', ['group']);
   checker.folder(runDir, ['run_dir']);
@@ -29,6 +32,7 @@ export function checkSurroundings(loaded: LoadedConfig): Findings {
   }
   for (const [index, mount] of mounts.entries()) {
     checker.source(mount.app, ['mounts', index, 'app']);
+    if (mount.python !== null) checker.python(mount.python, workers, ['mounts', index, 'python']);
     for (const [place, { use }] of mount.middleware.entries()) {
       checker.source(use, ['mounts', index, 'middleware', place]);
     }
@@ -60,8 +64,8 @@ class Checker {
   }
 
   source(reference: Reference, path: KeyPath): void {
-    if (reference.kind === 'builtin') return;
-    const { file } = reference;
+    const file = fileOf(reference);
+    if (file === null) return;
     const kind = kindOf(file);
     if (kind === 'nothing') this.#fail(path, `Cannot find the file ${file}`);
     else if (kind === 'unreachable')
@@ -69,6 +73,25 @@ class Checker {
     else if (kind !== 'file') this.#fail(path, `Expected a file, found a ${kind} at ${file}`);
     else if (!allows(file, constants.R_OK))
       this.#fail(path, `Cannot read the file ${file}: permission denied`, EXIT.permission);
+  }
+
+  python(
+    { executable, path, chdir, processes, threads }: PythonConfig,
+    workers: number | 'auto',
+    at: KeyPath,
+  ): void {
+    if (findProgram(executable) === undefined)
+      this.#fail(
+        [...at, 'executable'],
+        `Cannot find the program ${executable}${executable.includes('/') ? '' : ' on PATH'}`,
+      );
+    for (const folder of new Set([chdir, ...path])) {
+      const kind = kindOf(folder);
+      const key = folder === chdir ? 'chdir' : 'path';
+      if (kind !== 'folder') this.#fail([...at, key], `Expected a folder at ${folder}, found ${kind}`);
+    }
+    const message = tooFewThreads(processes, threads, workers === 'auto' ? availableParallelism() : workers);
+    if (message !== null) this.#fail(at, message);
   }
 
   socket(address: ListenAddress, path: KeyPath): void {
@@ -146,6 +169,20 @@ function kindOf(path: string): Kind {
   if (stat.isFile()) return 'file';
   if (stat.isDirectory()) return 'folder';
   return stat.isSocket() ? 'socket' : 'device';
+}
+
+/** null: nothing that could be looked for. */
+function fileOf(reference: Reference): string | null {
+  if (reference.kind === 'file') return reference.file;
+  return reference.kind === 'python' && reference.isFile ? reference.module : null;
+}
+
+/** Where execvp(3) would find it. */
+function findProgram(name: string): string | undefined {
+  const folders = name.includes('/') ? [''] : (process.env['PATH'] ?? '').split(':');
+  return folders
+    .map((folder) => join(folder, name))
+    .find((file) => kindOf(file) === 'file' && allows(file, constants.X_OK));
 }
 
 function allows(path: string, access: number): boolean {

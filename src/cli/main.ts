@@ -70,7 +70,7 @@ const VERBS: ReadonlyMap<string, Verb> = new Map<string, Verb>([
 ]);
 
 async function runCheck(argv: string[], io: Io): Promise<number> {
-  const [check, { tryBoot }] = await Promise.all([import('./check.ts'), import('../runtime/boot.ts')]);
+  const [check, { tryBoot }] = await Promise.all([import('./check.ts'), import('../runtime/try-boot.ts')]);
   return check.runCheck(argv, io, tryBoot);
 }
 

@@ -1,5 +1,5 @@
 // `viaduct serve`: runs in the foreground until it is stopped.
-import { BootError } from '../runtime/generation.ts';
+import { BootError } from '../runtime/first-boot.ts';
 import { Master } from '../runtime/master.ts';
 import { takePassedSockets } from '../runtime/passed-sockets.ts';
 import { PrivilegeError } from '../runtime/privileges.ts';

@@ -1,5 +1,6 @@
 // What one key means for another: duplicates, keys that fit only one kind of socket, paths too long to bind.
 // Reads the data as the file has it, so that it says its part even where the schema found mistakes too.
+import { resolve } from 'node:path';
 import {
   addressesCollide,
   DEFAULT_ADMIN_ADDRESS,
@@ -9,9 +10,11 @@ import {
   resolveAddress,
 } from './address.ts';
 import type { ListenAddress } from './address.ts';
+import { checkInterface, checkLanes, idlePython } from './python-checks.ts';
 import { parseHost, parseMountPath } from './mount-place.ts';
 import { BadValue, formatPath } from './problems.ts';
 import type { Issue, KeyPath } from './problems.ts';
+import { DEFAULT_RUN_DIR } from './run-dir.ts';
 
 type Mapping = Readonly<Record<string, unknown>>;
 type LineOf = (path: KeyPath) => number;
@@ -26,6 +29,7 @@ export function crossCheck(data: unknown, folder: string, lineOf: LineOf): Issue
   return [
     ...checkAddresses(addresses, adminAddress(data['admin'], folder), lineOf),
     ...checkMounts(rows(data['mounts']), lineOf),
+    ...checkPython(data, folder),
   ];
 }
 
@@ -40,10 +44,13 @@ interface Placed<T> {
   path: KeyPath | null;
 }
 
-/** Keys without effect: those of the other kind of socket. */
+/** Keys without effect: those of the other kind of socket or app. */
 export function findIdleKeys(data: unknown): Issue[] {
   if (!isMapping(data)) return [];
-  return rows(data['listeners']).flatMap(([listener, index]) => idleKeys(listener, ['listeners', index]));
+  return [
+    ...rows(data['listeners']).flatMap(([listener, index]) => idleKeys(listener, ['listeners', index])),
+    ...rows(data['mounts']).flatMap(([mount, index]) => idlePython(mount, ['mounts', index])),
+  ];
 }
 
 function idleKeys(listener: Mapping, path: KeyPath): Issue[] {
@@ -130,6 +137,14 @@ function checkMounts(mounts: [Mapping, number][], lineOf: LineOf): Issue[] {
       });
   }
   return issues;
+}
+
+function checkPython(data: Mapping, folder: string): Issue[] {
+  const runDir = resolve(folder, typeof data['run_dir'] === 'string' ? data['run_dir'] : DEFAULT_RUN_DIR);
+  return rows(data['mounts']).flatMap(([mount, index]) => [
+    ...checkInterface(mount, ['mounts', index]),
+    ...checkLanes(mount, ['mounts', index], data['workers'], runDir),
+  ]);
 }
 
 function where(path: KeyPath, lineOf: LineOf): string {

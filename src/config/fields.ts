@@ -5,6 +5,9 @@ import { formatDuration, parseDuration, parsePercentage, parseSize } from './uni
 
 type Field<Output, Input> = z.ZodType<Output, Input>;
 
+/** The `error` of a mapping. */
+export const MAPPING = { error: 'a mapping' };
+
 /** `source` read further by `parse`, whose BadValue becomes an issue. */
 export function reading<Raw, Value>(
   source: z.ZodType<Raw>,

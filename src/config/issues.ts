@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 import { DURATION } from './fields.ts';
 import { everyKey, knownKeys } from './json-schema.ts';
-import { laterKey, laterValue } from './later.ts';
+import { laterValue } from './later.ts';
 import { nearest } from './nearest.ts';
 import { describeValue } from './problems.ts';
 import type { Issue, KeyPath } from './problems.ts';
@@ -58,8 +58,6 @@ function hintOf(params: Record<string, unknown> | undefined): string | undefined
 }
 
 function explainKey(path: KeyPath, key: string): Issue {
-  const later = laterKey(path);
-  if (later !== undefined) return { path, message: later, atKey: true };
   const known = knownKeys(path.slice(0, -1));
   const guess = nearest(key, known);
   const elsewhere = everyKey().filter((place) => place.endsWith(`.${key}`) || place === key);

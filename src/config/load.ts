@@ -13,7 +13,8 @@ import type { Issue, KeyPath, Problem } from './problems.ts';
 import { resolveReference } from './reference.ts';
 import { configSchema } from './schema.ts';
 import type { FileConfig, FileMount } from './schema.ts';
-import type { Config, MountConfig } from './types.ts';
+import type { FilePython } from './python-schema.ts';
+import type { Config, MountConfig, PythonConfig, Recycle } from './types.ts';
 
 export interface LoadedConfig {
   config: Config;
@@ -146,6 +147,19 @@ function completeMount(mount: FileMount, file: FileConfig, folder: string): Moun
     middleware: mount.middleware.map(({ use, options }) => ({ use: resolveReference(use, folder), options })),
     timeouts: { body, send, request, queue: wait, boot, ...mount.timeouts },
     limits: { bodySize, responseHeadersSize, requests, queue, ...mount.limits },
+    python: mount.interface === 'python' ? completePython(mount.python, file.recycle, folder) : null,
+  };
+}
+
+function completePython(python: FilePython, recycle: Recycle, folder: string): PythonConfig {
+  const { executable, processes, threads, chdir, path, ...own } = python;
+  return {
+    executable: executable.includes('/') ? resolve(folder, executable) : executable,
+    path: path.map((each) => resolve(folder, each)),
+    chdir: resolve(folder, chdir ?? '.'),
+    processes,
+    threads,
+    recycle: { ...recycle, ...own },
   };
 }
 

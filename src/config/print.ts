@@ -11,6 +11,8 @@ import type {
   MountConfig,
   MountLimits,
   MountTimeouts,
+  PythonConfig,
+  Recycle,
 } from './types.ts';
 import { formatDuration, formatPercentage, formatSize } from './units.ts';
 
@@ -90,12 +92,7 @@ function toFile(config: Config): Record<string, unknown> {
       graceful: formatDuration(timeouts.graceful),
       ...timeoutsToFile(timeouts),
     },
-    recycle: {
-      max_requests: recycle.maxRequests,
-      max_age: formatDuration(recycle.maxAge),
-      max_memory: formatSize(recycle.maxMemory),
-      jitter: formatPercentage(recycle.jitter),
-    },
+    recycle: recycleToFile(recycle),
     mounts: config.mounts.map(mountToFile),
     admin: admin === null ? false : { address: formatAddress(admin.address) },
     log: { level: log.level, file: log.file, access: log.access, slow: formatDuration(log.slow) },
@@ -122,6 +119,21 @@ function mountToFile(mount: MountConfig): Record<string, unknown> {
     middleware: mount.middleware.map(middlewareToFile),
     timeouts: timeoutsToFile(mount.timeouts),
     limits: limitsToFile(mount.limits),
+    ...(mount.python === null ? {} : { python: pythonToFile(mount.python) }),
+  };
+}
+
+function pythonToFile({ recycle, ...python }: PythonConfig): Record<string, unknown> {
+  const { max_requests, max_age, max_memory } = recycleToFile(recycle);
+  return { ...python, max_requests, max_age, max_memory };
+}
+
+function recycleToFile(recycle: Recycle): Record<string, unknown> {
+  return {
+    max_requests: recycle.maxRequests,
+    max_age: formatDuration(recycle.maxAge),
+    max_memory: formatSize(recycle.maxMemory),
+    jitter: formatPercentage(recycle.jitter),
   };
 }
 

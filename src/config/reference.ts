@@ -1,4 +1,5 @@
-// `FILE[:EXPORT]` and built-in names, as `app` and `middleware` have them. Never looks whether the file is there.
+// `FILE[:EXPORT]`, built-in names and `MODULE:CALLABLE`, as `app` and `middleware` have them. Never looks whether the file
+// is there.
 import { resolve } from 'node:path';
 import { BadValue, describeValue } from './problems.ts';
 import { nearest } from './nearest.ts';
@@ -15,7 +16,21 @@ export type Reference =
       file: string;
       /** null: `application`, then the default export. */ exportName: string | null;
     }
-  | { kind: 'builtin'; builtin: BuiltinName };
+  | { kind: 'builtin'; builtin: BuiltinName }
+  | PythonReference;
+
+/** What can be loaded into a worker. */
+export type ScriptReference = Exclude<Reference, PythonReference>;
+
+/** What a Python process imports. */
+export interface PythonReference {
+  kind: 'python';
+  /** package.module, or a file that ends in .py or .wsgi. */
+  module: string;
+  isFile: boolean;
+  /** A name in it, perhaps with dots, perhaps called; null: `application`. */
+  callable: string | null;
+}
 
 const BUILTINS: Readonly<Record<ReferenceRole, readonly BuiltinName[]>> = {
   app: BUILTIN_APPS,
@@ -23,8 +38,18 @@ const BUILTINS: Readonly<Record<ReferenceRole, readonly BuiltinName[]>> = {
 };
 
 const ENDINGS = /\.[cm]?[jt]s$/;
+/** For a file that is none. */
+export const WANTED_JAVASCRIPT = 'a file that ends in .js, .mjs, .cjs or .ts';
+export const WANTED_PYTHON = 'MODULE:CALLABLE or a file that ends in .py or .wsgi';
+
+const DOTTED = '[\\p{ID_Start}_]\\p{ID_Continue}*(?:\\.[\\p{ID_Start}_]\\p{ID_Continue}*)*';
+const CALLABLE = `${DOTTED}(?:\\(.*\\))?`;
+const PYTHON_MODULE = new RegExp(`^(${DOTTED}):(${CALLABLE})$`, 'u');
+const PYTHON_FILE = new RegExp(`^([^\\0]+\\.(?:py|wsgi))(?::(${CALLABLE}))?$`, 'u');
 
 /** A relative file stays relative. */
+export function parseReference(text: string, role: 'middleware'): ScriptReference;
+export function parseReference(text: string, role: ReferenceRole): Reference;
 export function parseReference(text: string, role: ReferenceRole): Reference {
   if (text.startsWith('viaduct:')) return parseBuiltin(text, role);
   const lastColon = text.lastIndexOf(':');
@@ -36,11 +61,9 @@ export function parseReference(text: string, role: ReferenceRole): Reference {
     throw new BadValue(`Expected FILE or FILE:EXPORT, found ${describeValue(text)}`);
   }
   if (!ENDINGS.test(file)) {
-    const hint = /^[\w.]+:\w+$/.test(text) ? 'Python apps are not available in this version' : undefined;
-    throw new BadValue(
-      `Expected a file that ends in .js, .mjs, .cjs or .ts, found ${describeValue(text)}`,
-      hint,
-    );
+    const python = role === 'app' ? parsePython(text) : undefined;
+    if (python !== undefined) return python;
+    throw new BadValue(`Expected ${WANTED_JAVASCRIPT}, found ${describeValue(text)}`);
   }
   if (exportName !== null && !/^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(exportName)) {
     throw new BadValue(
@@ -50,7 +73,13 @@ export function parseReference(text: string, role: ReferenceRole): Reference {
   return { kind: 'file', file, exportName };
 }
 
-function parseBuiltin(text: string, role: ReferenceRole): Reference {
+function parsePython(text: string): PythonReference | undefined {
+  const file = PYTHON_FILE.exec(text);
+  const [, module, callable = null] = file ?? PYTHON_MODULE.exec(text) ?? [];
+  return module === undefined ? undefined : { kind: 'python', module, isFile: file !== null, callable };
+}
+
+function parseBuiltin(text: string, role: ReferenceRole): ScriptReference {
   const builtin = BUILTINS[role].find((name) => name === text);
   if (builtin !== undefined) return { kind: 'builtin', builtin };
   const known = BUILTINS[role];
@@ -66,12 +95,17 @@ function parseBuiltin(text: string, role: ReferenceRole): Reference {
 }
 
 /** Makes a file absolute. */
-export function resolveReference(reference: Reference, folder: string): Reference {
-  return reference.kind === 'file' ? { ...reference, file: resolve(folder, reference.file) } : reference;
+export function resolveReference<R extends Reference>(reference: R, folder: string): R {
+  if (reference.kind === 'file') return { ...reference, file: resolve(folder, reference.file) };
+  if (reference.kind === 'python' && reference.isFile)
+    return { ...reference, module: resolve(folder, reference.module) };
+  return reference;
 }
 
 /** The reference as the file has it. */
 export function formatReference(reference: Reference): string {
   if (reference.kind === 'builtin') return reference.builtin;
+  if (reference.kind === 'python')
+    return reference.callable === null ? reference.module : `${reference.module}:${reference.callable}`;
   return reference.exportName === null ? reference.file : `${reference.file}:${reference.exportName}`;
 }

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { readDocument } from './document.ts';
 
-const DEFAULT_RUN_DIR = 'run';
+export const DEFAULT_RUN_DIR = 'run';
 
 /**
  * run_dir of a file that may have mistakes, or be gone. Absolute.

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { DEFAULT_ADMIN_ADDRESS, parseAddress, parseClientRange, parseListenAddress } from './address.ts';
 import {
   account,
+  MAPPING,
   camelKeys,
   duration,
   mode,
@@ -15,6 +16,7 @@ import {
 } from './fields.ts';
 import { parseHost, parseMountPath } from './mount-place.ts';
 import { parseReference } from './reference.ts';
+import { type FilePython, python } from './python-schema.ts';
 import type { Config, MountConfig, MountLimits, MountTimeouts } from './types.ts';
 
 /** What the schema makes of the file, before paths are absolute and mounts inherit. */
@@ -22,14 +24,14 @@ export interface FileConfig extends Omit<Config, 'mounts'> {
   mounts: FileMount[];
 }
 
-export interface FileMount extends Omit<MountConfig, 'host' | 'name' | 'limits' | 'timeouts'> {
+export interface FileMount extends Omit<MountConfig, 'host' | 'name' | 'limits' | 'timeouts' | 'python'> {
   host?: string | undefined;
   name?: string | undefined;
   limits: Partial<MountLimits>;
   timeouts: Partial<MountTimeouts>;
+  python: FilePython;
 }
 
-const MAPPING = { error: 'a mapping' };
 /** Far above any sensible number of cores: a typo must not fork a machine to death. */
 const MAX_WORKERS = 1024;
 const WORKERS = `"auto" or a whole number from 1 to ${MAX_WORKERS}`;
@@ -189,9 +191,6 @@ const middleware = z
   )
   .describe('FILE[:EXPORT], a built-in (viaduct:lint), or a mapping with use and options');
 
-const RESERVED_NAMES =
-  /^(wsgi\.|viaduct\.|HTTP_|CONTENT_|REQUEST_METHOD$|SCRIPT_NAME$|PATH_INFO$|QUERY_STRING$|SERVER_)/;
-
 const envName = reading(z.string(), (name) => name).check((context) => {
   const name = context.value;
   if (!/^[A-Za-z_][\w.]*$/.test(name)) {
@@ -200,8 +199,6 @@ const envName = reading(z.string(), (name) => name).check((context) => {
       input: name,
       message: 'Expected a name of letters, digits, "_" and "."',
     });
-  } else if (RESERVED_NAMES.test(name)) {
-    context.issues.push({ code: 'custom', input: name, message: 'The request sets this key itself' });
   }
 });
 
@@ -217,14 +214,19 @@ const mount = z
       name: text('a name')
         .optional()
         .describe('Label in metrics and logs; default: the path, with the host in front when there is one'),
-      app: reading(text('FILE, FILE:EXPORT or a built-in'), (value) => parseReference(value, 'app')).describe(
-        'FILE[:EXPORT], where EXPORT defaults to application, then default; or viaduct:hello, viaduct:environ',
+      app: reading(text('FILE, FILE:EXPORT, MODULE:CALLABLE or a built-in'), (value) =>
+        parseReference(value, 'app'),
+      ).describe(
+        'FILE[:EXPORT], where EXPORT defaults to application, then default; or viaduct:hello, viaduct:environ; interface python: package.module:CALLABLE, package.module:FACTORY(), or FILE.py or FILE.wsgi with or without :CALLABLE',
       ),
-      interface: z.enum(['wsgi'], { error: '"wsgi"' }).default('wsgi').describe('What kind of app it is'),
+      interface: z
+        .enum(['wsgi', 'python'], { error: '"wsgi" or "python"' })
+        .default('wsgi')
+        .describe('What kind of app it is: wsgi, a JavaScript gateway app; python, an app of PEP 3333'),
       env: z
         .record(envName, z.string({ error: 'a text' }), MAPPING)
         .prefault({})
-        .describe('Reaches the app as environ keys'),
+        .describe('Reaches the app as environ keys (wsgi), or as environment of its processes (python)'),
       middleware: z
         .array(middleware, { error: 'a list' })
         .prefault([])
@@ -241,6 +243,7 @@ const mount = z
         .transform(camelKeys)
         .prefault({})
         .describe('Set again for this mount; default: the limits of the whole server'),
+      python,
     },
     MAPPING,
   )

@@ -1,9 +1,10 @@
 // The configuration after loading: durations in milliseconds, sizes in bytes, paths absolute, every default filled in.
 // Plain data, so that it can cross a process boundary.
 import type { Address, ClientRange, ListenAddress } from './address.ts';
-import type { Reference } from './reference.ts';
+import type { Reference, ScriptReference } from './reference.ts';
 
 export type ListenerProtocol = 'fastcgi' | 'uwsgi' | 'scgi' | 'http' | 'auto';
+export type Interface = 'wsgi' | 'python';
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
 
 export interface Config {
@@ -94,7 +95,7 @@ export interface MountConfig {
   host: string | null;
   name: string;
   app: Reference;
-  interface: 'wsgi';
+  interface: Interface;
   /** Text, not latin-1 bytes. */
   env: Record<string, string>;
   /** Outermost first. */
@@ -102,10 +103,27 @@ export interface MountConfig {
   /** The mount's own, filled up from the whole server's. */
   timeouts: MountTimeouts;
   limits: MountLimits;
+  /** null: no Python app. */
+  python: PythonConfig | null;
+}
+
+/** The processes that run a Python app. */
+export interface PythonConfig {
+  /** Absolute, or a name to be looked for on PATH. */
+  executable: string;
+  /** Folders that go first on sys.path. Absolute. */
+  path: string[];
+  /** The folder the processes work in. Absolute. */
+  chdir: string;
+  processes: number;
+  /** Of each process. */
+  threads: number;
+  /** When a process is replaced by a fresh one. */
+  recycle: Recycle;
 }
 
 export interface MiddlewareConfig {
-  use: Reference;
+  use: ScriptReference;
   options: Record<string, unknown> | undefined;
 }
 

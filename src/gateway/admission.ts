@@ -21,12 +21,14 @@ export interface AdmissionLimits {
 
 export class Admission {
   readonly #limits: AdmissionLimits;
+  #places: number;
   #running = 0;
   /** In order of arrival: a Set keeps it, and lets a request whose client left go at once. */
   readonly #waiting = new Set<Waiting>();
 
   constructor(limits: AdmissionLimits) {
     this.#limits = limits;
+    this.#places = limits.requests;
   }
 
   get running(): number {
@@ -39,21 +41,32 @@ export class Admission {
 
   /** Takes a place if there is one. */
   enter(): boolean {
-    if (this.#running >= this.#limits.requests) return false;
+    if (this.#running >= this.#places) return false;
     this.#running += 1;
     return true;
   }
 
   /** Gives the place to whoever has waited longest. */
   leave(): void {
-    const [next] = this.#waiting;
-    if (next === undefined) {
-      this.#running -= 1;
-      return;
+    this.#running -= 1;
+    this.#fill();
+  }
+
+  /** Other places than limits.requests; who runs keeps running. */
+  resize(places: number): void {
+    this.#places = places;
+    this.#fill();
+  }
+
+  #fill(): void {
+    while (this.#running < this.#places) {
+      const [next] = this.#waiting;
+      if (next === undefined) return;
+      this.#waiting.delete(next);
+      this.#running += 1;
+      // Not from inside the call that leaves: a queue of synchronous applications would nest as deep as it is long.
+      queueMicrotask(() => next.admit());
     }
-    this.#waiting.delete(next);
-    // Not from inside the call that leaves: a queue of synchronous applications would nest as deep as it is long.
-    queueMicrotask(() => next.admit());
   }
 
   /** False when the queue is full. */

@@ -27,6 +27,9 @@ export const GATEWAY_ERRORS = {
   ERR_GATEWAY_CLIENT_GONE: { status: 500 },
   ERR_GATEWAY_TIMEOUT: { status: 504 },
   ERR_GATEWAY_SHUTDOWN: { status: 503 },
+  // Between a worker and a Python process.
+  ERR_PYTHON_ENVIRON: { status: 400 },
+  ERR_PYTHON_LOST: { status: 502 },
 } as const satisfies Record<string, { status: number }>;
 
 export type GatewayErrorCode = keyof typeof GATEWAY_ERRORS;

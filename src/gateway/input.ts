@@ -30,6 +30,16 @@ export class Input implements InputStream {
     return this.#exclusive(() => this.#take(size === undefined || size < 0 ? Infinity : Math.trunc(size)));
   }
 
+  /** As Python's: at most `size` bytes, as soon as there are any. */
+  async read1(size: number): Promise<Uint8Array> {
+    return this.#exclusive(async () => ((await this.#fill()) ? this.#cut(size) : EMPTY));
+  }
+
+  /** Whether the body has ended; waits until that is known. */
+  async isEmpty(): Promise<boolean> {
+    return this.#exclusive(async () => !(await this.#fill()));
+  }
+
   async readline(size?: number): Promise<Uint8Array> {
     if (size === 0) return EMPTY;
     return this.#exclusive(() =>
@@ -58,7 +68,7 @@ export class Input implements InputStream {
   }
 
   /** Two reads at once would each get a part nobody can place. */
-  async #exclusive(take: () => Promise<Uint8Array>): Promise<Uint8Array> {
+  async #exclusive<T>(take: () => Promise<T>): Promise<T> {
     if (this.#busy) {
       throw new GatewayError(
         'ERR_INPUT_BUSY',

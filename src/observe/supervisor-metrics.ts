@@ -6,8 +6,8 @@ import type { FamilyType, Sample } from './family.ts';
 import { SlotHistogram } from './histogram.ts';
 import { LabelCounter } from './label-counter.ts';
 
-/** node: runs JavaScript apps. */
-export const WORKER_KINDS = ['node'] as const;
+/** node: runs JavaScript apps, and talks to nginx. python: runs one Python app. */
+export const WORKER_KINDS = ['node', 'python'] as const;
 export type WorkerKind = (typeof WORKER_KINDS)[number];
 
 /** dead: a place whose process has ended and is not started again yet. */
@@ -188,4 +188,7 @@ const add = (a: number, b: number): number => a + b;
 
 const hasSeries = ({ slot }: Pick<WorkerRow, 'slot'>): boolean => slot < MAX_SLOTS;
 
-const byKind = <T>(make: (kind: WorkerKind) => T): Record<WorkerKind, T> => ({ node: make('node') });
+const byKind = <T>(make: (kind: WorkerKind) => T): Record<WorkerKind, T> => ({
+  node: make('node'),
+  python: make('python'),
+});

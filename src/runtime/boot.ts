@@ -1,6 +1,8 @@
 // From the configuration's mounts to mounts that can serve: loads apps and middleware and puts them together.
 import { Buffer } from 'node:buffer';
 import { loadApplication, loadMiddleware } from '../apps/loader.ts';
+import { pythonApplication } from '../apps/python/application.ts';
+import { type LaneAddress, type LaneChange, LaneServer, type Overdue } from '../apps/python/lane-server.ts';
 import type { Config, MountConfig } from '../config/types.ts';
 import { Admission } from '../gateway/admission.ts';
 import type { Application } from '../gateway/contract.ts';
@@ -24,6 +26,16 @@ export interface Booted {
   /** All of the configuration's; one that failed answers 503. */
   readonly mounts: readonly Mount[];
   readonly failures: readonly BootFailure[];
+  /** Where Python threads come to, by mount. */
+  readonly lanes: ReadonlyMap<string, LaneServer>;
+}
+
+/** What a worker needs for Python apps, which run elsewhere. */
+export interface PythonLink {
+  /** One a Python mount. */
+  readonly addresses: readonly LaneAddress[];
+  readonly onLane: (change: LaneChange) => void;
+  readonly onOverdue: (overdue: Overdue) => void;
 }
 
 export interface BootOptions {
@@ -31,37 +43,40 @@ export interface BootOptions {
   readonly onLoad?: (mount: string) => void;
   /** Names of mounts that are not even tried; they count as failed and are not among `failures`. */
   readonly skip?: readonly string[];
+  readonly python?: PythonLink | undefined;
 }
 
 /** Loads every mount. One that fails costs the others nothing. */
 export async function bootMounts(
   config: Config,
   metrics: MetricSlots,
-  { onLoad = () => undefined, skip = [] }: BootOptions = {},
+  { onLoad = () => undefined, skip = [], python }: BootOptions = {},
 ): Promise<Booted> {
   const shared = new Admission({ ...config.limits, queueTimeout: config.timeouts.queue });
   const mounts: Mount[] = [];
   const failures: BootFailure[] = [];
+  const lanes = new Map<string, LaneServer>();
   for (const mount of config.mounts) {
     const slots = metrics.mount(mount.name);
-    let app = unavailable(slots);
-    try {
-      if (!skip.includes(mount.name)) app = await loadWrapped(mount, () => onLoad(mount.name));
-    } catch (error) {
-      failures.push({ mount: mount.name, message: explain(error) });
-    }
     const admission = hasOwnPlaces(mount, config)
       ? new Admission({ ...mount.limits, queueTimeout: mount.timeouts.queue })
       : shared;
+    const missing = unavailable(slots);
+    let app = missing;
+    const load = async (): Promise<Application> => {
+      if (mount.app.kind !== 'python') return loadApplication(mount.app, mount.timeouts.boot);
+      const server = await openLanes(mount, admission, python);
+      lanes.set(mount.name, server);
+      return pythonApplication(server, missing);
+    };
+    try {
+      if (!skip.includes(mount.name)) app = await loadWrapped(mount, load, () => onLoad(mount.name));
+    } catch (error) {
+      failures.push({ mount: mount.name, message: explain(error) });
+    }
     mounts.push(makeMount(mount, app, admission, slots));
   }
-  return { mounts, failures };
-}
-
-/** Boots every mount once, for `viaduct check`; one text for each that failed. */
-export async function tryBoot(config: Config): Promise<string[]> {
-  const { failures } = await bootMounts(config, new MetricSlots());
-  return failures.map(({ mount, message }) => `mount ${mount}: ${message}`);
+  return { mounts, failures, lanes };
 }
 
 /** Stands in for an app that did not boot. */
@@ -79,15 +94,23 @@ function explain(error: unknown): string {
   return `${error instanceof Error ? error.message : String(error)}${stack}`;
 }
 
-/** A mount that sets limits.requests, limits.queue or timeouts.queue has places of its own; all others share the worker's. */
+/**
+ * A mount that sets limits.requests, limits.queue or timeouts.queue has places of its own, and so has a Python mount, whose
+ * places are threads; all others share the worker's.
+ */
 const hasOwnPlaces = (mount: MountConfig, config: Config): boolean =>
+  mount.python !== null ||
   mount.limits.requests !== config.limits.requests ||
   mount.limits.queue !== config.limits.queue ||
   mount.timeouts.queue !== config.timeouts.queue;
 
-async function loadWrapped(mount: MountConfig, onLoad: () => void): Promise<Application> {
+async function loadWrapped(
+  mount: MountConfig,
+  load: () => Promise<Application>,
+  onLoad: () => void,
+): Promise<Application> {
   onLoad();
-  let app = await loadApplication(mount.app, mount.timeouts.boot);
+  let app = await load();
   for (const { use, options } of mount.middleware.toReversed()) {
     onLoad();
     const middleware = await loadMiddleware(use, mount.timeouts.boot);
@@ -98,6 +121,27 @@ async function loadWrapped(mount: MountConfig, onLoad: () => void): Promise<Appl
       );
   }
   return app;
+}
+
+async function openLanes(
+  { name, limits, timeouts }: MountConfig,
+  admission: Admission,
+  python: PythonLink | undefined,
+): Promise<LaneServer> {
+  const address = python?.addresses.find(({ mount }) => mount === name);
+  if (python === undefined || address === undefined)
+    throw new Error('Cannot run a Python app here: it needs processes of its own');
+  const server = new LaneServer({
+    address,
+    admission,
+    requests: limits.requests,
+    requestTimeout: timeouts.request,
+    queueTimeout: timeouts.queue,
+    onLane: python.onLane,
+    onOverdue: python.onOverdue,
+  });
+  await server.listen();
+  return server;
 }
 
 function makeMount(mount: MountConfig, app: Application, admission: Admission, metrics: MountMetrics): Mount {
@@ -111,7 +155,11 @@ function makeMount(mount: MountConfig, app: Application, admission: Admission, m
     host: mount.host,
     name: mount.name,
     app,
-    env: Object.entries(mount.env).map(([name, value]) => [name, native(value)] as const),
+    // A Python app has them as environment of its processes.
+    env:
+      mount.python === null
+        ? Object.entries(mount.env).map(([name, value]) => [name, native(value)] as const)
+        : [],
     limits: { bodySize: limits.bodySize, bodyTimeout: timeouts.body, sendTimeout: timeouts.send },
     responseHeadersSize: limits.responseHeadersSize,
     requestTimeout: timeouts.request,

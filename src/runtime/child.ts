@@ -3,6 +3,7 @@
 import type { ChildProcess } from 'node:child_process';
 import type { Logger } from 'pino';
 import type { Config } from '../config/types.ts';
+import type { LaneAddress, LaneChange, Overdue, PoolState } from '../apps/python/lane-server.ts';
 import type { BootFailure } from './boot.ts';
 import type { ExitReason, WorkerState } from '../observe/supervisor-metrics.ts';
 import { describeExit, exitReason } from './exits.ts';
@@ -10,6 +11,7 @@ import { type HandoverMessage, Outbox } from './handover.ts';
 import type { ToMaster, ToWorker, WorkerStats } from './ipc.ts';
 import { LineCapture } from './line-capture.ts';
 import { readUsage, type Usage } from './proc.ts';
+import type { Occupancy, Occupant } from './slot.ts';
 import { startProcess } from './start-process.ts';
 
 export interface ChildOptions {
@@ -19,26 +21,27 @@ export interface ChildOptions {
   /** Listening sockets, in the order of the configuration's listeners. */
   readonly descriptors: readonly number[];
   readonly multiprocess: boolean;
+  /** Where its Python threads come to, one a Python mount. */
+  readonly lanes: readonly LaneAddress[];
   /** Mounts that are not to be loaded, and why. */
   readonly skip: readonly BootFailure[];
   readonly logs: { readonly logger: Logger };
   readonly owner: ChildOwner;
 }
 
-export interface ChildOwner {
-  /** Every mount has been tried; `child.failures` has those that failed. */
-  booted(child: Child): void;
-  /** It accepts connections. */
-  serving(child: Child): void;
-  /** It serves, and has been asked by somebody else to go. */
-  leaves(child: Child): void;
+/** What only workers say. */
+export interface ChildReports {
   /** It has sent a connection that it gives away. */
   gives(child: Child, message: HandoverMessage, handle: unknown): void;
   /** New numbers are in `child.stats`; `id` is that of the flush() they answer. */
   reported(child: Child, id: number | null, delta: unknown): void;
-  /** The process is gone, with all its descendants that stayed in its group. */
-  exited(child: Child, reason: ExitReason): void;
+  /** A Python thread has come to it, or left it. */
+  laneChanged(child: Child, change: LaneChange): void;
+  /** A Python thread does not come back from a request. */
+  overdue(child: Child, overdue: Overdue): void;
 }
+
+export type ChildOwner = Occupancy<Child> & ChildReports;
 
 /** Milliseconds for what is no request: last bytes, final numbers, closing of logs. */
 const END_TIME = 3000;
@@ -55,7 +58,7 @@ const NO_STATS: WorkerStats = { requests: 0, inFlight: 0 };
 
 let serial = 0;
 
-export class Child {
+export class Child implements Occupant {
   /** Its number among all that this master has started. */
   readonly serial: number = (serial += 1);
   readonly slot: number;
@@ -85,7 +88,7 @@ export class Child {
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: ChildOptions) {
-    const { slot, generation, config, multiprocess, skip } = options;
+    const { slot, generation, config, multiprocess, lanes, skip } = options;
     this.slot = slot;
     this.generation = generation;
     this.config = config;
@@ -96,7 +99,7 @@ export class Child {
     this.#listen();
     this.#capture();
     this.#allow(config.timeouts.boot + BOOT_SLACK, () => this.#bootTooLong());
-    this.#send({ kind: 'boot', slot, config, multiprocess, skip: skip.map(({ mount }) => mount) });
+    this.#send({ kind: 'boot', slot, config, multiprocess, lanes, skip: skip.map(({ mount }) => mount) });
   }
 
   /** 0 where it could not be started. */
@@ -136,6 +139,11 @@ export class Child {
     this.#send({ kind: 'reopen' });
   }
 
+  /** Says what a pool of Python processes is like. */
+  poolIs(state: PoolState): void {
+    this.#send({ kind: 'pool', state });
+  }
+
   flush(id: number): void {
     this.#send({ kind: 'flush', id });
   }
@@ -153,7 +161,9 @@ export class Child {
     this.#asked = reason;
     this.outbox.retire();
     if (this.#state === 'ready') this.#state = 'draining';
-    this.#send({ kind: 'drain', graceful, heirs });
+    // Where the Python processes stay, those who follow need their threads.
+    const releases = reason !== 'reload' && reason !== 'stop';
+    this.#send({ kind: 'drain', graceful, heirs, releases });
     this.#allow(graceful + END_TIME, () => this.#killGroup());
   }
 
@@ -225,6 +235,12 @@ export class Child {
         break;
       case 'leaves':
         if (this.#state === 'ready') owner.leaves(this);
+        break;
+      case 'lane':
+        owner.laneChanged(this, message.change);
+        break;
+      case 'overdue':
+        owner.overdue(this, message.overdue);
         break;
       case 'handover':
         owner.gives(this, message, handle);

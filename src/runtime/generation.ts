@@ -6,27 +6,17 @@ import { formatAddress } from '../config/address.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import type { Config, ListenerConfig, Recycle } from '../config/types.ts';
 import type { ExitReason } from '../observe/supervisor-metrics.ts';
+import type { LaneChange, Overdue } from '../apps/python/lane-server.ts';
 import type { BootFailure } from './boot.ts';
 import { Child, type ChildOptions } from './child.ts';
+import { type Demand, FirstBoot } from './first-boot.ts';
 import type { HandoverMessage, Stop } from './handover.ts';
-import { Slot, type SlotOwner, type Verdict } from './slot.ts';
+import type { Pool } from './python/pool.ts';
+import { PoolSet, type PythonEvents } from './python/pool-set.ts';
+import type { PythonProcessOptions, PythonProcess } from './python/process.ts';
+import type { Verdict } from './slot.ts';
+import { WorkerSlot, type WorkerSlotOwner } from './worker-slot.ts';
 import type { SocketSet } from './sockets.ts';
-
-/** Apps that could not be booted. */
-export class BootError extends Error {
-  override readonly name = 'BootError';
-  readonly failures: readonly BootFailure[];
-
-  constructor(failures: readonly BootFailure[]) {
-    const what = failures.length === 1 ? 'an app' : `${failures.length} apps`;
-    super(
-      [`${what} did not boot`, ...failures.map(({ mount, message }) => `mount ${mount}: ${message}`)].join(
-        '\n',
-      ),
-    );
-    this.failures = failures;
-  }
-}
 
 /** What a generation tells whoever runs it. */
 export interface GenerationEvents {
@@ -36,6 +26,7 @@ export interface GenerationEvents {
   /** It has sent a connection that it gives away. */
   gives(child: Child, message: HandoverMessage, handle: unknown): void;
   exited(child: Child, reason: ExitReason): void;
+  readonly python: PythonEvents;
 }
 
 export interface GenerationOptions {
@@ -46,32 +37,28 @@ export interface GenerationOptions {
   readonly events: GenerationEvents;
   /** Starts a worker; default: a process. */
   readonly startChild?: (options: ChildOptions) => Child;
+  /** Starts a Python process; default: a real one. */
+  readonly startPython?: (options: PythonProcessOptions) => PythonProcess;
 }
 
 /** Milliseconds beyond timeouts.stuck: the worker's own watchdog, which can say where it is stuck, goes first. */
 const SILENCE_SLACK = 5000;
 
-/** all: every mount has to boot in every worker. any: one mount is enough, the others are tried again later. */
-export type Demand = 'all' | 'any';
-
-interface Boot {
-  readonly demand: Demand;
-  readonly waiting: Set<Slot>;
-  readonly resolve: () => void;
-  readonly reject: (error: Error) => void;
-}
-
-export class Generation implements SlotOwner {
+export class Generation implements WorkerSlotOwner {
   readonly id: number;
   readonly loaded: LoadedConfig;
   readonly sockets: SocketSet;
   /** What a worker is given: listeners as they were bound, of which systemd may pass several under one name. */
   readonly #config: Config;
   readonly #options: GenerationOptions;
-  readonly #slots: Slot[] = [];
+  readonly #slots: WorkerSlot[] = [];
   /** Places given up by scale() whose workers are not gone yet. */
-  readonly #former = new Set<Slot>();
-  #boot: Boot | null = null;
+  readonly #former = new Set<WorkerSlot>();
+  readonly #pools: PoolSet;
+  /** Among how many workers the Python threads are dealt. */
+  #dealt: number;
+  #isHurried = false;
+  #boot: FirstBoot | null = null;
   #isServing = false;
   #whenChanged: (() => void)[] = [];
   /** Whose turn it is to take a connection in. */
@@ -85,7 +72,17 @@ export class Generation implements SlotOwner {
     this.#config = { ...options.loaded.config, listeners: [...options.sockets.listeners] };
     const { workers } = this.#config;
     const count = workers === 'auto' ? availableParallelism() : workers;
-    for (let index = 0; index < count; index += 1) this.#slots.push(new Slot(index, this));
+    for (let index = 0; index < count; index += 1) this.#slots.push(new WorkerSlot(index, this));
+    this.#dealt = count;
+    this.#pools = new PoolSet({
+      config: this.#config,
+      generation: options.id,
+      workers: count,
+      logs: options.logs,
+      events: options.events.python,
+      tell: (state) => this.children.forEach((child) => child.poolIs(state)),
+      start: options.startPython,
+    });
   }
 
   get recycle(): Recycle {
@@ -93,12 +90,17 @@ export class Generation implements SlotOwner {
   }
 
   /** Every place, those on their way out last. */
-  get slots(): readonly Slot[] {
+  get slots(): readonly WorkerSlot[] {
     return [...this.#slots, ...this.#former];
   }
 
   get children(): Child[] {
     return this.slots.flatMap((slot) => slot.children);
+  }
+
+  /** Of Python processes, one a Python mount. */
+  get pools(): readonly Pool[] {
+    return this.#pools.pools;
   }
 
   /** Why requests cannot be served, or not all; empty when they can. */
@@ -108,19 +110,29 @@ export class Generation implements SlotOwner {
     const failed = new Map(
       serving.flatMap(({ failures }) => failures.map(({ mount, message }) => [mount, message] as const)),
     );
-    return [...failed].map(([mount, message]) => `mount ${mount} did not boot: ${message.split('\n', 1)[0]}`);
+    return [
+      ...[...failed].map(([mount, message]) => `mount ${mount} did not boot: ${message.split('\n', 1)[0]}`),
+      ...this.#pools.unready,
+    ];
   }
 
   /**
-   * Starts every worker and waits until all have loaded the apps. They do not accept before serve().
+   * Starts every worker and Python process and waits until all have loaded the apps. They do not accept before serve().
    * @throws {BootError} or {Error} where the demand cannot be met, or kill() comes before; the workers are killed then
    */
   boot(demand: Demand): Promise<void> {
-    const booted = new Promise<void>((resolve, reject) => {
-      this.#boot = { demand, waiting: new Set(this.#slots), resolve, reject };
+    const boot = new FirstBoot({
+      demand,
+      workers: this.#slots.map(({ index }) => index),
+      hasPython: this.pools.length > 0,
+      mounts: this.#config.mounts.length,
+      failures: () => this.children.map(({ failures }) => failures),
+      onFailed: () => void this.kill('boot_error'),
     });
+    this.#boot = boot;
     for (const slot of this.#slots) slot.start();
-    return booted;
+    if (this.pools.length > 0) void this.#bootPools(boot);
+    return boot.outcome;
   }
 
   /** Resolves when every worker accepts, or has failed to and will be tried again. */
@@ -139,21 +151,26 @@ export class Generation implements SlotOwner {
       slot.giveUp();
       for (const child of slot.children) this.#drainChild(child, reason, heirs);
     }
+    this.#isServing = false;
     await this.#empty();
+    // Only now: what was in flight needed them.
+    await (this.#isHurried ? this.#pools.kill(reason) : this.#pools.drain(reason));
   }
 
   /** Breaks off what is in flight. */
   stop(reason: ExitReason): void {
+    this.#isHurried = true;
     for (const slot of this.slots) slot.giveUp();
     for (const child of this.children) child.stop(reason);
+    if (this.children.length === 0) void this.#pools.kill(reason);
   }
 
   /** Resolves when all are gone. */
   async kill(reason: ExitReason): Promise<void> {
-    this.#giveUp(new Error('viaduct was stopped before the workers were ready'));
+    this.#boot?.giveUp(new Error('viaduct was stopped before the workers were ready'));
     for (const slot of this.slots) slot.giveUp();
     for (const child of this.children) child.kill(reason);
-    await this.#empty();
+    await Promise.all([this.#empty(), this.#pools.kill(reason)]);
   }
 
   /**
@@ -162,7 +179,12 @@ export class Generation implements SlotOwner {
    */
   scale(step: 1 | -1): number {
     if (step === 1) {
-      const slot = new Slot(this.#slots.length, this);
+      const problem = this.#pools.problemWith(this.#slots.length + 1);
+      if (problem !== null) {
+        this.#options.logs.logger.warn(problem);
+        return this.#slots.length;
+      }
+      const slot = new WorkerSlot(this.#slots.length, this);
       this.#slots.push(slot);
       slot.start();
     } else if (this.#slots.length > 1) {
@@ -170,6 +192,7 @@ export class Generation implements SlotOwner {
       if (slot !== undefined) this.#former.add(slot);
       slot?.giveUp();
       for (const child of slot?.children ?? []) this.retire(child, 'scale_down');
+      this.#deal();
     }
     return this.#slots.length;
   }
@@ -180,6 +203,7 @@ export class Generation implements SlotOwner {
       child.measure();
       if (child.state === 'ready' && child.isSilent(SILENCE_SLACK)) child.kill('stuck');
     }
+    if (this.#isServing) this.#pools.tick(now);
     if (!this.#isServing || this.#slots.some(({ state }) => state === 'replacing')) return;
     for (const slot of this.#slots) {
       const reason = slot.due(now);
@@ -199,7 +223,7 @@ export class Generation implements SlotOwner {
     return at === -1 || outbox === undefined ? null : { outbox, listener: at };
   }
 
-  spawn(slot: Slot, skip: readonly BootFailure[]): Child {
+  spawn(slot: WorkerSlot, skip: readonly BootFailure[]): Child {
     const { id, sockets, logs, events } = this.#options;
     const start = this.#options.startChild ?? ((options: ChildOptions): Child => new Child(options));
     const child = start({
@@ -208,10 +232,12 @@ export class Generation implements SlotOwner {
       config: this.#config,
       descriptors: sockets.descriptors,
       multiprocess: this.#slots.length > 1,
+      lanes: this.#pools.addresses(slot.index),
       skip,
       logs,
       owner: slot,
     });
+    for (const state of this.#pools.states) child.poolIs(state);
     events.spawned(child);
     return child;
   }
@@ -223,7 +249,7 @@ export class Generation implements SlotOwner {
         `Mount ${mount} did not boot: ${message}`,
       );
     }
-    if (this.#boot !== null) return this.#judgeFirst(this.#boot, next);
+    if (this.#isBooting) return this.#boot?.workerTried(next.slot, next.failures) ?? 'drop';
     if (current === null) return 'serve';
     const missing = new Set(current.failures.map(({ mount }) => mount));
     const isWorse = next.failures.some(({ mount }) => !missing.has(mount));
@@ -231,11 +257,8 @@ export class Generation implements SlotOwner {
     return isWorse || isNoBetter ? 'drop' : 'serve';
   }
 
-  failed(slot: Slot, culprit: BootFailure | null): void {
-    if (this.#boot === null) return;
-    if (culprit === null) {
-      this.#giveUp(new Error(`Cannot start worker ${slot.index}: it ended before it had loaded the apps`));
-    } else if (this.#boot.demand === 'all') this.#giveUp(new BootError([culprit]));
+  failed(slot: WorkerSlot, culprit: BootFailure | null): void {
+    if (this.#isBooting) this.#boot?.workerEnded(slot.index, culprit);
   }
 
   retire(child: Child, reason: ExitReason): void {
@@ -248,6 +271,7 @@ export class Generation implements SlotOwner {
   }
 
   serving(child: Child): void {
+    this.#deal();
     this.#options.events.serving(child);
   }
 
@@ -259,33 +283,38 @@ export class Generation implements SlotOwner {
     this.#options.events.gives(child, message, handle);
   }
 
+  laneChanged(child: Child, change: LaneChange): void {
+    this.#pools.laneChanged(change, child.serial);
+  }
+
+  overdue(_child: Child, overdue: Overdue): void {
+    this.#pools.overdue(overdue);
+  }
+
   exited(child: Child, reason: ExitReason): void {
+    this.#pools.workerGone(child.serial);
     this.#options.events.exited(child, reason);
   }
 
-  #judgeFirst(boot: Boot, next: Child): Verdict {
-    if (boot.demand === 'all' && next.failures.length > 0) {
-      this.#giveUp(new BootError(next.failures));
-      return 'drop';
-    }
-    for (const slot of boot.waiting) if (slot.index === next.slot) boot.waiting.delete(slot);
-    if (boot.waiting.size > 0) return 'hold';
-    const { length } = this.#config.mounts;
-    if (this.children.every(({ failures }) => failures.length === length)) {
-      this.#giveUp(new BootError(next.failures));
-      return 'drop';
-    }
-    this.#boot = null;
-    boot.resolve();
-    return 'hold';
+  async #bootPools(boot: FirstBoot): Promise<void> {
+    const failed = (failure: BootFailure): void => {
+      boot.pythonFailed(failure);
+      const { mount, message } = failure;
+      this.#options.logs.logger.error({ mount }, `Mount ${mount} did not boot: ${message}`);
+    };
+    boot.pythonTried(await this.#pools.boot(failed));
   }
 
-  #giveUp(error: Error): void {
-    const boot = this.#boot;
-    if (boot === null) return;
-    this.#boot = null;
-    void this.kill('boot_error');
-    boot.reject(error);
+  get #isBooting(): boolean {
+    return this.#boot?.isOver === false;
+  }
+
+  /** Threads go to the workers there are, once those are there. */
+  #deal(): void {
+    const { length } = this.#slots;
+    if (this.#dealt === length) return;
+    this.#dealt = length;
+    this.#pools.deal(length);
   }
 
   #drainChild(child: Child, reason: ExitReason, heirs: readonly ListenerConfig[]): void {

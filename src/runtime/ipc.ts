@@ -1,6 +1,7 @@
 // What master and worker say to each other, one union each way, and the layout of a worker's descriptors. Types and
 // numbers only: neither side's behaviour is known here.
 import type { Config } from '../config/types.ts';
+import type { LaneAddress, LaneChange, Overdue, PoolState } from '../apps/python/lane-server.ts';
 import type { MetricsDelta } from '../observe/metric-slots.ts';
 import type { BootFailure } from './boot.ts';
 import type { AdoptMessage, HandoverMessage } from './handover.ts';
@@ -22,6 +23,8 @@ export type ToWorker =
       readonly config: Config;
       /** Whether other workers serve the same apps. */
       readonly multiprocess: boolean;
+      /** Where its Python threads come to, one a Python mount. */
+      readonly lanes: readonly LaneAddress[];
       /** Names of mounts not to be loaded: loading them has ended a worker before. */
       readonly skip: readonly string[];
     }
@@ -29,9 +32,17 @@ export type ToWorker =
   | { readonly kind: 'serve' }
   /**
    * Accept no more, end after what is in flight, at the latest after so many milliseconds. Connections of a listener that
-   * has an heir are sent to the master, the others closed.
+   * has an heir are sent to the master, the others closed. `releases`: Python threads are to go as soon as they can, to
+   * another worker.
    */
-  | { readonly kind: 'drain'; readonly graceful: number; readonly heirs: readonly boolean[] }
+  | {
+      readonly kind: 'drain';
+      readonly graceful: number;
+      readonly heirs: readonly boolean[];
+      readonly releases: boolean;
+    }
+  /** What a pool of Python processes is like now. */
+  | { readonly kind: 'pool'; readonly state: PoolState }
   /** End now. */
   | { readonly kind: 'stop' }
   /** Open the log files anew. */
@@ -56,6 +67,10 @@ export type ToMaster =
       readonly stats: WorkerStats;
       readonly delta: MetricsDelta | null;
     }
+  /** A Python thread has come, or is gone. */
+  | { readonly kind: 'lane'; readonly change: LaneChange }
+  /** A Python thread does not come back from a request. */
+  | { readonly kind: 'overdue'; readonly overdue: Overdue }
   /** Somebody has sent it TERM: it goes on until it has been replaced and is told to drain. */
   | { readonly kind: 'leaves' }
   /** A connection comes along for another worker. */

@@ -13,9 +13,10 @@ import type { HandoverMessage } from './handover.ts';
 import { Logs } from './logs.ts';
 import type { PassedSockets } from './passed-sockets.ts';
 import { findTarget } from './privileges.ts';
+import type { PythonEvents } from './python/pool-set.ts';
 import { Record } from './record.ts';
 import { type ReloadOutcome, Reloads } from './reloads.ts';
-import { makeRunDir, writePidFile } from './run-dir.ts';
+import { makeLaneFolder, makeRunDir, removeLanes, writePidFile } from './run-dir.ts';
 import { Sockets } from './sockets.ts';
 import { listening, rowsOf, statusOf } from './status.ts';
 import { SystemdNotifier } from './systemd.ts';
@@ -146,13 +147,13 @@ export class Master implements GenerationEvents {
 
   spawned(child: Child): void {
     const { slot, pid, generation } = child;
-    this.#record.spawned();
+    this.#record.spawned('node');
     this.#logs.logger.debug({ worker: slot, worker_pid: pid, generation }, 'A worker starts');
   }
 
   serving(child: Child): void {
     const { slot, pid, generation } = child;
-    this.#record.serving(child);
+    this.#record.serving('node', child);
     this.#logs.logger.info({ worker: slot, worker_pid: pid, generation }, 'A worker serves');
   }
 
@@ -172,6 +173,16 @@ export class Master implements GenerationEvents {
     this.#flush.gone(child);
   }
 
+  readonly python: PythonEvents = {
+    spawned: () => this.#record.spawned('python'),
+    serving: (process, place) => {
+      const { number, pid } = process;
+      this.#record.serving('python', process);
+      this.#logs.logger.info({ place, process: number, process_pid: pid }, 'A Python process serves');
+    },
+    exited: (process, place, reason) => this.#record.pythonExited(process, place, reason),
+  };
+
   async #open(): Promise<void> {
     const { config, file } = this.#loaded;
     makeRunDir(config);
@@ -181,7 +192,9 @@ export class Master implements GenerationEvents {
     await this.#control.listen(config.runDir);
     // Only now: who cannot have the addresses must not take the pid file from the one who has them.
     this.#removePidFile = writePidFile(config.runDir);
+    removeLanes(config.runDir);
     this.#expectNoStop();
+    makeLaneFolder(config);
     await generation.boot('any');
     await generation.serve();
     this.#expectNoStop();
@@ -221,6 +234,7 @@ export class Master implements GenerationEvents {
       const admin = await this.#listenAdmin(loaded);
       undo.push(() => (admin === this.#admin ? undefined : admin?.close()));
       this.#expectNoStop();
+      makeLaneFolder(loaded.config);
       await generation.boot('all');
       await generation.serve();
       this.#expectNoStop();

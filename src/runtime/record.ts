@@ -3,9 +3,15 @@
 import { formatAddress } from '../config/address.ts';
 import type { Config } from '../config/types.ts';
 import { Metrics } from '../observe/metrics.ts';
-import { type ExitReason, SupervisorMetrics, type WorkerRow } from '../observe/supervisor-metrics.ts';
+import {
+  type ExitReason,
+  SupervisorMetrics,
+  type WorkerKind,
+  type WorkerRow,
+} from '../observe/supervisor-metrics.ts';
 import { PROTOCOL_ERRORS } from '../protocol/errors.ts';
 import type { Child } from './child.ts';
+import type { PythonProcess } from './python/process.ts';
 import { VERSION } from './version.ts';
 
 export class Record {
@@ -45,12 +51,12 @@ export class Record {
     );
   }
 
-  spawned(): void {
-    this.#supervisor.spawned('node');
+  spawned(kind: WorkerKind): void {
+    this.#supervisor.spawned(kind);
   }
 
-  serving(child: Child): void {
-    this.#supervisor.booted('node', (performance.now() - child.startedAt) / 1000);
+  serving(kind: WorkerKind, { startedAt }: Pick<Child, 'startedAt'>): void {
+    this.#supervisor.booted(kind, (performance.now() - startedAt) / 1000);
   }
 
   /** @param delta as it came from the worker */
@@ -61,6 +67,11 @@ export class Record {
   exited(child: Child, reason: ExitReason): void {
     this.metrics.forgetSlot(child.serial);
     this.#supervisor.exited({ kind: 'node', slot: child.slot, cpuSeconds: child.usage.cpu }, reason);
+  }
+
+  /** @param place its number among those of all pools */
+  pythonExited({ usage }: PythonProcess, place: number, reason: ExitReason): void {
+    this.#supervisor.exited({ kind: 'python', slot: place, cpuSeconds: usage.cpu }, reason);
   }
 
   /** A reload is over, `seconds` after it began. */

@@ -1,8 +1,18 @@
-// run_dir and what viaduct itself keeps there: the pid file and the control socket.
-import { chmodSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
+// run_dir and what viaduct itself keeps there: the pid file, the control socket and the sockets of Python threads.
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { ListenAddress } from '../config/address.ts';
 import type { Config } from '../config/types.ts';
+import { targetIds } from './privileges.ts';
 
 export const controlSocket = (runDir: string): string => join(runDir, 'control.sock');
 
@@ -14,10 +24,14 @@ export function makeRunDir({
   runDir,
   listeners,
   admin,
-}: Pick<Config, 'runDir' | 'listeners' | 'admin'>): void {
+  mounts,
+  user,
+}: Pick<Config, 'runDir' | 'listeners' | 'admin' | 'mounts' | 'user'>): void {
   const addresses: ListenAddress[] = listeners.map(({ address }) => address);
   if (admin !== null) addresses.push(admin.address);
-  const isPassage = addresses.some((address) => address.kind === 'unix' && dirname(address.path) === runDir);
+  const hasOthers = user !== null && mounts.some(({ python }) => python !== null);
+  const isPassage =
+    hasOthers || addresses.some((address) => address.kind === 'unix' && dirname(address.path) === runDir);
   mkdirSync(dirname(runDir), { recursive: true, mode: 0o755 });
   try {
     mkdirSync(runDir);
@@ -27,6 +41,37 @@ export function makeRunDir({
   }
   // mkdir(2) takes the umask off, which may hold back what nginx needs.
   chmodSync(runDir, isPassage ? 0o711 : 0o700);
+}
+
+const laneFolder = (runDir: string): string => join(runDir, 'lanes');
+
+/** Where the threads of a Python mount meet the worker in that place; python-checks.ts counts on the length. */
+export const lanePath = (runDir: string, generation: number, worker: number, mount: number): string =>
+  join(laneFolder(runDir), `${generation}-${worker}-${mount}.sock`);
+
+/** Makes the folder of the lane sockets where there are any, for nobody but the workers and the Python processes. */
+export function makeLaneFolder(config: Config): void {
+  if (config.mounts.every(({ python }) => python === null)) return;
+  const folder = laneFolder(config.runDir);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  chmodSync(folder, 0o700);
+  const ids = targetIds(config);
+  if (ids !== null) chownSync(folder, ids.uid, ids.gid);
+}
+
+/** Removes the lane sockets of one generation, or all there are. */
+export function removeLanes(runDir: string, generation?: number): void {
+  const folder = laneFolder(runDir);
+  let names: string[];
+  try {
+    names = readdirSync(folder);
+  } catch {
+    // There were none.
+    return;
+  }
+  for (const name of names)
+    if (generation === undefined || name.startsWith(`${generation}-`))
+      rmSync(join(folder, name), { force: true });
 }
 
 /** Writes run_dir/viaduct.pid; gives what removes the file again if it is still ours. */

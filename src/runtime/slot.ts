@@ -1,11 +1,10 @@
-// One place for a worker, kept filled: a worker that ends is followed by another, one that is due is replaced without a
-// gap. Knows no configuration and no other place; what is good enough to serve is its owner's to say.
+// One place for a worker or a Python process, kept filled: one that ends is followed by another, one that is due is replaced
+// without a gap. Knows no configuration and no other place; what is good enough to serve is its owner's to say.
 import type { Recycle } from '../config/types.ts';
 import { Backoff } from './backoff.ts';
 import type { BootFailure } from './boot.ts';
-import type { Child, ChildOwner } from './child.ts';
 import type { ExitReason } from '../observe/supervisor-metrics.ts';
-import type { HandoverMessage } from './handover.ts';
+import type { Usage } from './proc.ts';
 
 export type SlotState = 'empty' | 'starting' | 'serving' | 'replacing' | 'waiting' | 'over';
 
@@ -33,35 +32,63 @@ export const SLOT_TABLE: Readonly<Record<SlotState, Readonly<Partial<Record<Slot
 /** serve: take over. hold: stay ready until the slot's serve() is called. drop: not good enough. */
 export type Verdict = 'serve' | 'hold' | 'drop';
 
-export interface SlotOwner {
-  /** Starts a worker that does not load the mounts in `skip`. */
-  spawn(slot: Slot, skip: readonly BootFailure[]): Child;
-  /** The next worker has booted; `current` is the one it would replace. */
-  judge(next: Child, current: Child | null, reason: ExitReason): Verdict;
-  /** The next worker ended before it served; `culprit` is the mount that did it, as far as that is known. */
-  failed(slot: Slot, culprit: BootFailure | null): void;
-  /** Anything has changed: a worker serves, or is gone. */
+/** A process, as far as its place looks at it. */
+export interface Occupant {
+  /** Mounts it does not have; complete once it has booted. */
+  readonly failures: readonly BootFailure[];
+  /** Whom to blame where it ended before it had booted; null: nobody knows. */
+  readonly culprit: BootFailure | null;
+  readonly stats: { readonly requests: number };
+  readonly usage: Usage;
+  /** performance.now() */
+  readonly startedAt: number;
+  /** Since when it serves, performance.now(); null: it does not yet. */
+  readonly servingSince: number | null;
+  /** It will not recover by itself. */
+  readonly isStuck?: boolean;
+  serve(): void;
+  kill(reason: ExitReason): void;
+}
+
+/** What a process tells its place. */
+export interface Occupancy<P extends Occupant> {
+  /** Every app has been tried. */
+  booted(child: P): void;
+  /** It takes requests. */
+  serving(child: P): void;
+  /** It serves, and has been asked by somebody else to go. */
+  leaves(child: P): void;
+  /** It is gone, with all its descendants that stayed in its group. */
+  exited(child: P, reason: ExitReason): void;
+}
+
+export interface SlotOwner<P extends Occupant> {
+  /** Starts a process that does not load the mounts in `skip`. */
+  spawn(slot: Slot<P>, skip: readonly BootFailure[]): P;
+  /** The next process has booted; `current` is the one it would replace. */
+  judge(next: P, current: P | null, reason: ExitReason): Verdict;
+  /** The next process ended before it served; `culprit` is the mount that did it, as far as that is known. */
+  failed(slot: Slot<P>, culprit: BootFailure | null): void;
+  /** Anything has changed: a process serves, or is gone. */
   changed(): void;
-  /** It accepts. */
-  serving(child: Child): void;
-  reported(child: Child, id: number | null, delta: unknown): void;
-  gives(child: Child, message: HandoverMessage, handle: unknown): void;
-  exited(child: Child, reason: ExitReason): void;
-  /** Ends a worker whose place is taken. */
-  retire(child: Child, reason: ExitReason): void;
+  /** It takes requests. */
+  serving(child: P): void;
+  exited(child: P, reason: ExitReason): void;
+  /** Ends a process whose place is taken. */
+  retire(child: P, reason: ExitReason): void;
   readonly recycle: Recycle;
 }
 
 /** Milliseconds after which a worker counts as sound: its end is then no reason to wait before the next start. */
 const SOUND_AFTER = 10_000;
 
-export class Slot implements ChildOwner {
+export class Slot<P extends Occupant> implements Occupancy<P> {
   readonly index: number;
-  readonly #owner: SlotOwner;
+  readonly #owner: SlotOwner<P>;
   #state: SlotState = 'empty';
-  #current: Child | null = null;
-  #next: Child | null = null;
-  readonly #leaving = new Set<Child>();
+  #current: P | null = null;
+  #next: P | null = null;
+  readonly #leaving = new Set<P>();
   /** Mounts that ended a worker which loaded them: those the current one was spared, and those of the start under way. */
   #spared: readonly BootFailure[] = [];
   #attempt: readonly BootFailure[] = [];
@@ -75,7 +102,7 @@ export class Slot implements ChildOwner {
   #limitFactor = 1;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(index: number, owner: SlotOwner) {
+  constructor(index: number, owner: SlotOwner<P>) {
     this.index = index;
     this.#owner = owner;
   }
@@ -85,12 +112,12 @@ export class Slot implements ChildOwner {
   }
 
   /** The worker that serves. */
-  get current(): Child | null {
+  get current(): P | null {
     return this.#current;
   }
 
   /** Every worker there is, the one that serves first. */
-  get children(): Child[] {
+  get children(): P[] {
     return [this.#current, this.#next, ...this.#leaving].filter((child) => child !== null);
   }
 
@@ -119,6 +146,7 @@ export class Slot implements ChildOwner {
     const child = this.#current;
     if (this.#state !== 'serving' || child === null || now < this.#replaceAt) return null;
     if (child.failures.length > 0) return 'boot_error';
+    if (child.isStuck === true) return 'stuck';
     const { maxRequests, maxAge, maxMemory } = this.#owner.recycle;
     const exceeds = (value: number, limit: number): boolean =>
       limit > 0 && value >= limit * this.#limitFactor;
@@ -133,14 +161,14 @@ export class Slot implements ChildOwner {
     this.#move('end');
   }
 
-  booted(child: Child): void {
+  booted(child: P): void {
     if (child !== this.#next) return;
     const verdict = this.#owner.judge(child, this.#current, this.#reason);
     if (verdict === 'serve') child.serve();
     else if (verdict === 'drop') child.kill('boot_error');
   }
 
-  serving(child: Child): void {
+  serving(child: P): void {
     if (child !== this.#next || !this.#move('serves')) return;
     const before = this.#current;
     this.#current = child;
@@ -157,19 +185,11 @@ export class Slot implements ChildOwner {
     this.#owner.changed();
   }
 
-  leaves(child: Child): void {
+  leaves(child: P): void {
     if (child === this.#current) this.replace('signal');
   }
 
-  reported(child: Child, id: number | null, delta: unknown): void {
-    this.#owner.reported(child, id, delta);
-  }
-
-  gives(child: Child, message: HandoverMessage, handle: unknown): void {
-    this.#owner.gives(child, message, handle);
-  }
-
-  exited(child: Child, reason: ExitReason): void {
+  exited(child: P, reason: ExitReason): void {
     this.#leaving.delete(child);
     this.#owner.exited(child, reason);
     if (child === this.#next) this.#failed(child);
@@ -178,14 +198,14 @@ export class Slot implements ChildOwner {
   }
 
   /** The current worker is no longer there to accept. */
-  #lose(child: Child): void {
+  #lose(child: P): void {
     this.#current = null;
     if (child.servingSince !== null && performance.now() - child.servingSince > SOUND_AFTER)
       this.#restarts.reset();
     if (this.#move('lost') && this.#state === 'waiting') this.#startLater();
   }
 
-  #failed(child: Child): void {
+  #failed(child: P): void {
     this.#next = null;
     if (this.#state === 'over') return;
     const { culprit } = child;

@@ -1,8 +1,9 @@
 // What /status.json, `viaduct status` and the supervisor's metrics show, from the master's own tables. Asks nobody.
 import type { LoadedConfig } from '../config/load.ts';
 import { formatAddress } from '../config/address.ts';
-import type { WorkerRow } from '../observe/supervisor-metrics.ts';
+import type { WorkerKind, WorkerRow } from '../observe/supervisor-metrics.ts';
 import type { Generation } from './generation.ts';
+import type { Pool } from './python/pool.ts';
 import type { SocketSet } from './sockets.ts';
 import { VERSION } from './version.ts';
 
@@ -21,7 +22,9 @@ export interface StatusSource {
 
 export interface WorkerStatus {
   readonly slot: number;
-  readonly kind: 'node';
+  readonly kind: WorkerKind;
+  /** Of a Python process: whose it is. */
+  readonly mount?: string;
   /** null: none runs there now, the next one starts after a pause. */
   readonly pid: number | null;
   readonly state: WorkerRow['state'];
@@ -72,7 +75,7 @@ export function statusOf(source: StatusSource): Status {
     generation: source.current?.id ?? 0,
     reloads: source.reloads,
     requests_in_flight: sum(({ stats }) => stats.inFlight),
-    workers: source.generations.flatMap(workersOf),
+    workers: source.generations.flatMap((each) => [...workersOf(each), ...pythonOf(each)]),
     listeners: source.current === null ? [] : listening(source.current.sockets),
     mounts: config.mounts.map(({ name, path, host, interface: kind }) => ({
       name,
@@ -95,7 +98,8 @@ export function listening({ addresses, listeners }: SocketSet): { address: strin
 /** One row a process, and one a place that waits for its next. */
 export function* rowsOf(generations: readonly Generation[]): Iterable<WorkerRow> {
   const now = performance.now();
-  for (const { slots } of generations) {
+  for (const { slots, pools } of generations) {
+    yield* pythonRows(pools, now);
     for (const { index: slot, children, state: place } of slots) {
       for (const { state, usage, heardAt } of children) {
         const statsAge = (now - heardAt) / 1000;
@@ -105,6 +109,42 @@ export function* rowsOf(generations: readonly Generation[]): Iterable<WorkerRow>
       yield { kind: 'node', slot, state: 'dead', residentBytes: null, cpuSeconds: 0, statsAge: null };
     }
   }
+}
+
+function* pythonRows(pools: readonly Pool[], now: number): Iterable<WorkerRow> {
+  for (const { firstPlace, slots } of pools) {
+    for (const { index, children, state: place } of slots) {
+      const slot = firstPlace + index;
+      for (const { state, usage, heardAt } of children) {
+        const statsAge = (now - heardAt) / 1000;
+        yield { kind: 'python', slot, state, residentBytes: usage.rss, cpuSeconds: usage.cpu, statsAge };
+      }
+      if (place !== 'waiting') continue;
+      yield { kind: 'python', slot, state: 'dead', residentBytes: null, cpuSeconds: 0, statsAge: null };
+    }
+  }
+}
+
+function pythonOf({ id, pools }: Generation): WorkerStatus[] {
+  const now = performance.now();
+  return pools.flatMap(({ mount, firstPlace, slots }) =>
+    slots.flatMap(({ index, children, state: place }): WorkerStatus[] => {
+      const slot = firstPlace + index;
+      const rows = children.map((child): WorkerStatus => ({
+        slot,
+        kind: 'python',
+        mount,
+        pid: child.pid,
+        state: child.state,
+        uptime_seconds: (now - child.startedAt) / 1000,
+        requests: child.stats.requests,
+        rss_bytes: child.usage.rss,
+        in_flight: child.stats.inFlight,
+        generation: id,
+      }));
+      return place === 'waiting' ? [...rows, { ...deadPlace(slot, id), kind: 'python', mount }] : rows;
+    }),
+  );
 }
 
 function workersOf(generation: Generation): WorkerStatus[] {

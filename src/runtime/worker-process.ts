@@ -1,5 +1,6 @@
 // The inside of a worker process: takes the master's orders, gives up root, runs one Worker, and reports. What serving
 // means is the Worker's.
+import type { PoolState } from '../apps/python/lane-server.ts';
 import type { Config } from '../config/types.ts';
 import { type AccessLog, createAccessLog } from '../observe/access-log.ts';
 import { createLogger, type Log } from '../observe/logger.ts';
@@ -41,6 +42,8 @@ export class WorkerProcess {
   #parts: Parts | null = null;
   /** Connections for the master to pass on. */
   readonly #outbox = new Outbox(process);
+  /** What the master has said of the Python processes. */
+  readonly #pools = new Map<string, PoolState>();
   #ending = false;
 
   /** Waits for orders, for the life of the process. */
@@ -66,7 +69,7 @@ export class WorkerProcess {
         void this.#serve().catch((error: unknown) => this.#unfit(error));
         break;
       case 'drain':
-        void this.#end(message.graceful, message.heirs);
+        void this.#end(message.graceful, message.heirs, message.releases);
         break;
       case 'stop':
         void this.#end(0);
@@ -78,12 +81,16 @@ export class WorkerProcess {
       case 'flush':
         this.#report(message.id);
         break;
+      case 'pool':
+        this.#pools.set(message.state.mount, message.state);
+        this.#parts?.worker.updatePool(message.state);
+        break;
       case 'adopt':
         this.#parts?.worker.adopt(message, handle);
     }
   }
 
-  async #boot({ slot, config, multiprocess, skip }: BootOrder): Promise<void> {
+  async #boot({ slot, config, multiprocess, lanes, skip }: BootOrder): Promise<void> {
     keepRequestsYoung();
     // Before root is given up: a pipe that root has made can then no longer be opened.
     const { level, file, access } = config.log;
@@ -94,10 +101,22 @@ export class WorkerProcess {
     const metrics = new MetricSlots();
     metrics.logs.watch('log', () => log.dropped());
     metrics.logs.watch('access', () => accessLog.dropped());
-    const worker = new Worker({ config, logger: log.logger, accessLog, metrics, multiprocess });
+    const worker = new Worker({
+      config,
+      logger: log.logger,
+      accessLog,
+      metrics,
+      multiprocess,
+      python: {
+        addresses: lanes,
+        onLane: (change) => send({ kind: 'lane', change }),
+        onOverdue: (overdue) => send({ kind: 'overdue', overdue }),
+      },
+    });
     const watchdog = startWatch(config, slot, worker, log);
     this.#parts = { config, log, accessLog, metrics, worker, watchdog };
     const failures = await worker.boot({ skip, onLoad: (mount) => send({ kind: 'loading', mount }) });
+    for (const state of this.#pools.values()) worker.updatePool(state);
     watchdog?.allow(config.timeouts.stuck);
     send({ kind: 'booted', failures });
   }
@@ -118,7 +137,7 @@ export class WorkerProcess {
   }
 
   /** Lets what is in flight end for up to `graceful` milliseconds, gives connections to heirs, and exits. */
-  async #end(graceful: number, heirs: readonly boolean[] = []): Promise<void> {
+  async #end(graceful: number, heirs: readonly boolean[] = [], releases = false): Promise<void> {
     if (this.#ending) return;
     this.#ending = true;
     if (this.#parts !== null) {
@@ -126,6 +145,7 @@ export class WorkerProcess {
       const clean = await worker.leave(
         graceful,
         heirs.map((isThere, at) => (isThere ? giveTo(this.#outbox, at) : null)),
+        releases,
       );
       await this.#outbox.empty();
       // Its clock has stopped with the worker; what is left, the master has a limit for.

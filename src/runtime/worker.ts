@@ -2,6 +2,7 @@
 // started it, nor in which process it is, nor anything of signals and exit codes.
 import type { Logger } from 'pino';
 import { formatAddress, type ListenAddress } from '../config/address.ts';
+import type { LaneServer, PoolState } from '../apps/python/lane-server.ts';
 import type { Config, ListenerConfig } from '../config/types.ts';
 import type { RunningRequest } from '../gateway/events.ts';
 import { Gateway } from '../gateway/gateway.ts';
@@ -18,7 +19,7 @@ import {
 } from '../transport/listener.ts';
 import { Ticker } from '../transport/timeouts.ts';
 import { DEFAULT_LIMITS } from '../protocol/limits.ts';
-import { type BootFailure, bootMounts, type BootOptions } from './boot.ts';
+import { type BootFailure, bootMounts, type BootOptions, type PythonLink } from './boot.ts';
 import type { Crossing } from './handover.ts';
 import { RequestLog } from './request-log.ts';
 import { ownerIds } from './users.ts';
@@ -33,6 +34,8 @@ export interface WorkerOptions {
   readonly metrics: MetricSlots;
   /** Whether other processes serve the same apps. Default false. */
   readonly multiprocess?: boolean;
+  /** How Python threads come here; without it there are no Python apps. */
+  readonly python?: PythonLink;
 }
 
 export class Worker {
@@ -45,9 +48,13 @@ export class Worker {
   readonly #multiprocess: boolean;
   #gateway: Gateway | null = null;
   readonly #hurry: Deferred = withResolvers();
+  readonly #python: PythonLink | undefined;
+  /** By mount. */
+  #lanes: ReadonlyMap<string, LaneServer> = new Map();
 
-  constructor({ config, logger, accessLog, metrics, multiprocess = false }: WorkerOptions) {
+  constructor({ config, logger, accessLog, metrics, multiprocess = false, python }: WorkerOptions) {
     this.#config = config;
+    this.#python = python;
     this.#multiprocess = multiprocess;
     this.#metrics = metrics;
     this.#log = new RequestLog(logger, accessLog, config.log.slow, metrics);
@@ -85,7 +92,11 @@ export class Worker {
    * @returns the mounts that failed
    */
   async boot(options?: BootOptions): Promise<readonly BootFailure[]> {
-    const { mounts, failures } = await bootMounts(this.#config, this.#metrics, options);
+    const { mounts, failures, lanes } = await bootMounts(this.#config, this.#metrics, {
+      python: this.#python,
+      ...options,
+    });
+    this.#lanes = lanes;
     const noMount = this.#metrics.mount(NO_MOUNT);
     this.#gateway = new Gateway(mounts, this.#log, noMount, this.#multiprocess);
     this.ticker.add(this.#gateway);
@@ -122,6 +133,7 @@ export class Worker {
     if (!clean) this.#gateway?.shutdown();
     await withinTime(Promise.all(this.#listeners.map((listener) => listener.closed())), FLUSH_TIME);
     for (const listener of this.#listeners) listener.destroy();
+    for (const lanes of this.#lanes.values()) lanes.close();
     this.ticker.stop();
     return clean;
   }
@@ -134,12 +146,19 @@ export class Worker {
     else adopting.adopt(handle, protocol);
   }
 
+  /** Takes on what the master says of a mount's Python processes. */
+  updatePool(state: PoolState): void {
+    this.#lanes.get(state.mount)?.update(state);
+  }
+
   /**
    * As stop(), but the connections live on: each goes to `takes` of its listener, in the order of the configuration, as
    * soon as nothing is in flight on it. null: nobody goes on with that listener, and its connections are closed.
+   * `releases`: Python threads go as soon as they are not needed.
    */
-  async leave(graceful: number, takes: readonly (Take | null)[]): Promise<boolean> {
+  async leave(graceful: number, takes: readonly (Take | null)[], releases = false): Promise<boolean> {
     const leftAt = performance.now();
+    if (releases) for (const lanes of this.#lanes.values()) lanes.release();
     for (const [index, listener] of this.#listeners.entries()) {
       const take = takes[index] ?? null;
       if (take === null) listener.drain();

@@ -212,6 +212,7 @@ function configOf(setup: WorkerSetup, folder: string): Config {
       interface: 'wsgi',
       env: {},
       middleware: [],
+      python: null,
       limits: { ...limits, ...mount.limits },
       timeouts: { ...timeouts, ...mount.timeouts },
     })),

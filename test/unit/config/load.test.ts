@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { findConfigFile, loadConfig } from '../../../src/config/load.ts';
+import { formatConfig } from '../../../src/config/print.ts';
 import { ConfigError } from '../../../src/config/problems.ts';
 import { BASE, linesOf, load, mistakes, useFolder } from './fixture.ts';
 
@@ -72,11 +73,48 @@ describe('loadConfig', () => {
           middleware: [],
           timeouts: waits,
           limits: shared,
+          python: null,
         },
       ],
       admin: { address: { kind: 'tcp', host: '127.0.0.1', port: 9180 } },
       log: { level: 'info', file: null, access: { enabled: true, file: null, format: 'json' }, slow: 2000 },
     });
+  });
+
+  it('fills in and reads the keys of a Python mount', () => {
+    const mount = 'mounts:\n  - {path: /, app: "my.site:app", interface: python';
+    const head = `listeners: [{address: unix:v.sock, protocol: fastcgi}]\nrecycle: {max_age: 1h}\n`;
+    const { config, warnings } = load(folder, `${head}${mount}, env: {HTTP_PROXY: x}}\n`);
+    expect(warnings).to.deep.equal([]);
+    expect(config.mounts[0]?.env).to.deep.equal({ HTTP_PROXY: 'x' });
+    expect(config.mounts[0]?.python).to.deep.equal({
+      executable: 'python3',
+      path: [],
+      chdir: folder.path,
+      processes: 2,
+      threads: 4,
+      recycle: { maxRequests: 0, maxAge: 3_600_000, maxMemory: 0, jitter: 0.2 },
+    });
+    const keys =
+      'executable: env/bin/python, path: [lib], chdir: site, processes: 3, threads: 5, max_requests: 7, max_age: 0, max_memory: 1G';
+    const full = load(folder, `${head}${mount}, python: {${keys}}}\n`);
+    expect(full.config.mounts[0]?.python).to.deep.equal({
+      executable: join(folder.path, 'env/bin/python'),
+      path: [join(folder.path, 'lib')],
+      chdir: join(folder.path, 'site'),
+      processes: 3,
+      threads: 5,
+      recycle: { maxRequests: 7, maxAge: 0, maxMemory: 1024 ** 3, jitter: 0.2 },
+    });
+    const again = load(folder, formatConfig(full.config));
+    expect(again.config).to.deep.equal(full.config);
+  });
+
+  it('warns of keys for Python where there is none', () => {
+    const { warnings } = load(folder, `${BASE}    python: {threads: 2}\n`);
+    expect(warnings.map(({ line, message }) => `${line}: ${message}`)).to.deep.equal([
+      '7: This key has no effect: it is only for interface: python',
+    ]);
   });
 
   it('reads every key', () => {
@@ -147,6 +185,7 @@ describe('loadConfig', () => {
         ],
         timeouts: { body: 2000, send: 3000, request: 10_000, queue: 5000, boot: 7000 },
         limits: { bodySize: 0, responseHeadersSize: 8192, requests: 8, queue: 3 },
+        python: null,
       },
       {
         path: '/',
@@ -158,6 +197,7 @@ describe('loadConfig', () => {
         middleware: [],
         timeouts: { body: 2000, send: 3000, request: 0, queue: 5000, boot: 7000 },
         limits: { bodySize: 1_048_576, responseHeadersSize: 8192, requests: 8, queue: 0 },
+        python: null,
       },
     ]);
     expect(config).to.deep.include({

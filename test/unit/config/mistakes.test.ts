@@ -215,7 +215,7 @@ const CASES: Case[] = [
     what: 'an app that is no JavaScript',
     yaml: BASE.replace('viaduct:hello', 'mysite.wsgi:application'),
     lines: [
-      '6:10: mounts[0].app: Expected a file that ends in .js, .mjs, .cjs or .ts, found "mysite.wsgi:application"; Python apps are not available in this version',
+      '6:10: mounts[0].app: Expected a file that ends in .js, .mjs, .cjs or .ts, found "mysite.wsgi:application"; write interface: python for a Python app',
     ],
   },
   {
@@ -252,10 +252,32 @@ const CASES: Case[] = [
   },
   {
     what: 'keys and values of later versions',
-    yaml: mount('    interface: python\n    python: {threads: 2}\n'),
+    yaml: mount('    interface: fetch\n'),
     lines: [
-      '7:16: mounts[0].interface: The interface "python" is known but not available in this version: expected "wsgi"',
-      '8:5: mounts[0].python: This key is known but not available in this version',
+      '7:16: mounts[0].interface: The interface "fetch" is known but not available in this version: expected "wsgi" or "python"',
+    ],
+  },
+  {
+    what: 'a Python mount with an app that is none',
+    yaml: mount('    interface: python\n'),
+    lines: [
+      '6:10: mounts[0].app: Expected MODULE:CALLABLE or a file that ends in .py or .wsgi, found "viaduct:hello"',
+    ],
+  },
+  {
+    what: 'a Python mount with fewer threads than workers, and keys that are wrong',
+    yaml: `${BASE.replace('viaduct:hello', 'a:app')}    interface: python\n    python: {processes: 1, threads: 2, path: x, max_requests: -1}\nworkers: 3\n`,
+    lines: [
+      '8:13: mounts[0].python: Expected a Python thread for each of 3 workers, found 2 (processes x threads)',
+      '8:46: mounts[0].python.path: Expected a list of folders, found "x"',
+      '8:63: mounts[0].python.max_requests: Expected a whole number of at least 0, found the number -1',
+    ],
+  },
+  {
+    what: 'a run_dir too long for the sockets of Python threads',
+    yaml: `${BASE.replace('viaduct:hello', 'a:app')}    interface: python\nrun_dir: /${'r'.repeat(90)}\n`,
+    lines: [
+      `8:10: run_dir: Expected a path of at most 71 bytes where there are Python apps, found 91: /${'r'.repeat(90)}; use a shorter folder such as /run/viaduct`,
     ],
   },
   {

@@ -11,6 +11,10 @@ describe('references', () => {
     ['app.ts:$é_1', 'middleware', { kind: 'file', file: 'app.ts', exportName: '$é_1' }],
     ['viaduct:hello', 'app', { kind: 'builtin', builtin: 'viaduct:hello' }],
     ['viaduct:environ', 'app', { kind: 'builtin', builtin: 'viaduct:environ' }],
+    ['my.site:app', 'app', { kind: 'python', module: 'my.site', isFile: false, callable: 'app' }],
+    ['site:make("x: y")', 'app', { kind: 'python', module: 'site', isFile: false, callable: 'make("x: y")' }],
+    ['./a:b/x.wsgi', 'app', { kind: 'python', module: './a:b/x.wsgi', isFile: true, callable: null }],
+    ['x.py:a.b', 'app', { kind: 'python', module: 'x.py', isFile: true, callable: 'a.b' }],
     ['viaduct:lint', 'middleware', { kind: 'builtin', builtin: 'viaduct:lint' }],
   ];
   for (const [text, role, reference] of good) {
@@ -23,8 +27,12 @@ describe('references', () => {
     [':main', 'app', /Expected FILE or FILE:EXPORT/],
     ['./app.js:', 'app', /Expected the name of an export .* found ""/],
     ['./app.js:a-b', 'app', /Expected the name of an export .* found "a-b"/],
-    ['./app.py', 'app', /Expected a file that ends in .js/],
-    ['mysite.wsgi:application', 'app', /Expected a file that ends in .js/],
+    ['./app.rb', 'app', /Expected a file that ends in .js/],
+    ['mysite.wsgi', 'app', /Expected a file that ends in .js/],
+    ['mysite:a-b', 'app', /Expected a file that ends in .js/],
+    ['my-site:app', 'app', /Expected a file that ends in .js/],
+    ['./app.py:', 'app', /Expected a file that ends in .js/],
+    ['mysite.wsgi:application', 'middleware', /Expected a file that ends in .js/],
     [
       'viaduct:helo',
       'app',
@@ -38,6 +46,13 @@ describe('references', () => {
       expect(() => parseReference(text, role)).to.throw(message);
     });
   }
+  it('makes Python files absolute and leaves modules', () => {
+    const resolved = (text: string): string =>
+      formatReference(resolveReference(parseReference(text, 'app'), '/srv'));
+    expect(resolved('./a.wsgi')).to.equal('/srv/a.wsgi');
+    expect(resolved('b.py:make()')).to.equal('/srv/b.py:make()');
+    expect(resolved('my.site:app')).to.equal('my.site:app');
+  });
   it('makes files absolute and leaves built-ins', () => {
     expect(resolveReference(parseReference('./a.js:x', 'app'), '/srv')).to.deep.equal({
       kind: 'file',

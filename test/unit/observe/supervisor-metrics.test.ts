@@ -46,7 +46,8 @@ describe('observe/supervisor-metrics', () => {
       Object.fromEntries(
         (await scrape(metrics))
           .get('viaduct_workers')
-          ?.samples.map((sample) => [sample.labels['state'], sample.value]) ?? [],
+          ?.samples.filter(({ labels }) => labels['kind'] === 'node')
+          .map((sample) => [sample.labels['state'], sample.value]) ?? [],
       );
     table = [row({ slot: 0 }), row({ slot: 1, state: 'starting' }), row({ slot: 1, state: 'draining' })];
     expect(await states()).to.deep.equal({ starting: 1, ready: 1, draining: 1, stuck: 0, dead: 0 });
@@ -63,12 +64,18 @@ describe('observe/supervisor-metrics', () => {
     supervisor.exited(row({ slot: 0 }), 'crash');
     supervisor.exited(row({ slot: 0 }), 'max_requests');
     supervisor.exited(row({ slot: 1 }), 'crash');
-    expect(await value(metrics, 'viaduct_worker_spawns_total')).to.equal(2);
-    expect(await value(metrics, 'viaduct_worker_boot_seconds_sum')).to.equal(0.3);
-    expect(await value(metrics, 'viaduct_worker_boot_seconds_bucket', { le: '0.25' })).to.equal(0);
-    expect(await value(metrics, 'viaduct_worker_boot_seconds_bucket', { le: '0.5' })).to.equal(1);
-    expect(await value(metrics, 'viaduct_worker_exits_total', { reason: 'crash' })).to.equal(2);
-    expect(await value(metrics, 'viaduct_worker_exits_total', { reason: 'max_requests' })).to.equal(1);
+    expect(await value(metrics, 'viaduct_worker_spawns_total', { kind: 'node' })).to.equal(2);
+    expect(await value(metrics, 'viaduct_worker_boot_seconds_sum', { kind: 'node' })).to.equal(0.3);
+    expect(await value(metrics, 'viaduct_worker_boot_seconds_bucket', { kind: 'node', le: '0.25' })).to.equal(
+      0,
+    );
+    expect(await value(metrics, 'viaduct_worker_boot_seconds_bucket', { kind: 'node', le: '0.5' })).to.equal(
+      1,
+    );
+    expect(await value(metrics, 'viaduct_worker_exits_total', { kind: 'node', reason: 'crash' })).to.equal(2);
+    expect(
+      await value(metrics, 'viaduct_worker_exits_total', { kind: 'node', reason: 'max_requests' }),
+    ).to.equal(1);
   });
 
   it('tells reloads by result, and whether and when the last one was taken', async () => {
@@ -133,7 +140,9 @@ describe('observe/supervisor-metrics', () => {
       supervisor.exited(row({ slot, ...fields }), 'signal');
     }
     expect(await seriesCount(metrics)).to.equal(before);
-    expect(await value(metrics, 'viaduct_workers', { state: 'ready' })).to.equal(300);
-    expect(await value(metrics, 'viaduct_worker_exits_total', { reason: 'signal' })).to.equal(236);
+    expect(await value(metrics, 'viaduct_workers', { kind: 'node', state: 'ready' })).to.equal(300);
+    expect(await value(metrics, 'viaduct_worker_exits_total', { kind: 'node', reason: 'signal' })).to.equal(
+      236,
+    );
   });
 });

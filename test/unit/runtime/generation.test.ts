@@ -2,7 +2,8 @@
 import { expect } from 'chai';
 import type { LoadedConfig } from '../../../src/config/load.ts';
 import type { Config } from '../../../src/config/types.ts';
-import { BootError, type Demand, Generation } from '../../../src/runtime/generation.ts';
+import { BootError, type Demand } from '../../../src/runtime/first-boot.ts';
+import { Generation } from '../../../src/runtime/generation.ts';
 import type { SocketSet } from '../../../src/runtime/sockets.ts';
 import { FakeChild } from '../../helpers/fake-child.ts';
 
@@ -19,7 +20,7 @@ describe('runtime/generation', () => {
     const config = {
       workers,
       listeners: [listener],
-      mounts: mounts.map((name) => ({ name })),
+      mounts: mounts.map((name) => ({ name, python: null })),
       recycle: { maxRequests, maxAge: 0, maxMemory: 0, jitter: 0 },
       timeouts: { graceful: 0 },
     } as Partial<Config> as Config;
@@ -29,7 +30,14 @@ describe('runtime/generation', () => {
       loaded: { config } as LoadedConfig,
       sockets: { listeners: [listener], descriptors: [] } as Partial<SocketSet> as SocketSet,
       logs: { logger: { info: log, error: log } as never },
-      events: { spawned: log, serving: log, reported: log, gives: log, exited: log },
+      events: {
+        spawned: log,
+        serving: log,
+        reported: log,
+        gives: log,
+        exited: log,
+        python: { spawned: log, serving: log, exited: log },
+      },
       startChild: (options) => {
         const child = new FakeChild(options);
         children.push(child);

@@ -21,7 +21,7 @@ describe('runtime/run-dir', () => {
   let file = '';
   /** Makes run_dir for a listener at `socket` and gives the mode of what there is then. */
   const make = (socket: string): number => {
-    makeRunDir({ runDir, listeners: [listenerAt(socket)], admin: null });
+    makeRunDir({ runDir, listeners: [listenerAt(socket)], admin: null, mounts: [], user: null });
     return statSync(runDir).mode & 0o777;
   };
 

@@ -2,7 +2,8 @@
 import { expect } from 'chai';
 import type { BootFailure } from '../../../src/runtime/boot.ts';
 import type { ExitReason } from '../../../src/observe/supervisor-metrics.ts';
-import { Slot, SLOT_TABLE, type SlotOwner, type Verdict } from '../../../src/runtime/slot.ts';
+import { SLOT_TABLE, type Verdict } from '../../../src/runtime/slot.ts';
+import { WorkerSlot, type WorkerSlotOwner } from '../../../src/runtime/worker-slot.ts';
 import { FakeChild } from '../../helpers/fake-child.ts';
 import { withFakeTimers } from '../../helpers/fake-timers.ts';
 
@@ -10,8 +11,8 @@ describe('runtime/slot', () => {
   let children: FakeChild[] = [];
   let verdict: Verdict = 'serve';
   let recycle = { maxRequests: 0, maxAge: 0, maxMemory: 0, jitter: 0 };
-  let slot: Slot;
-  const owner: SlotOwner = {
+  let slot: WorkerSlot;
+  const owner: WorkerSlotOwner = {
     spawn: (at, skip: readonly BootFailure[]) => {
       const child = new FakeChild({ slot: at.index, skip, owner: at });
       children.push(child);
@@ -23,6 +24,8 @@ describe('runtime/slot', () => {
     serving: () => undefined,
     reported: () => undefined,
     gives: () => undefined,
+    laneChanged: () => undefined,
+    overdue: () => undefined,
     exited: () => undefined,
     retire: (child, reason: ExitReason) => child.drain(reason, 0, []),
     get recycle() {
@@ -33,7 +36,7 @@ describe('runtime/slot', () => {
     children = [];
     verdict = 'serve';
     recycle = { maxRequests: 0, maxAge: 0, maxMemory: 0, jitter: 0 };
-    slot = new Slot(3, owner);
+    slot = new WorkerSlot(3, owner);
   });
 
   const child = (at: number): FakeChild => {
@@ -202,7 +205,7 @@ describe('runtime/slot', () => {
     it('lowers the limits by a random part, one for each worker', () => {
       recycle = { maxRequests: 1000, maxAge: 0, maxMemory: 0, jitter: 0.5 };
       const reached = Array.from({ length: 20 }, (_, at) => {
-        slot = new Slot(at, owner);
+        slot = new WorkerSlot(at, owner);
         children = [];
         const old = fill();
         let requests = 0;

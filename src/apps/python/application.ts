@@ -1,0 +1,50 @@
+// The gateway application of a Python mount: hands each request to a thread, and its answer to the gateway. Knows neither
+// processes nor how lanes come and go.
+import { INLINE_BODY, encodeRequest } from './frames.ts';
+import type { Application, Environ } from '../../gateway/contract.ts';
+import { GatewayError } from '../../gateway/errors.ts';
+import { Conversation, isPeekable } from './conversation.ts';
+import type { LaneServer } from './lane-server.ts';
+
+/** RFC 9110, section 9.2.2: sent twice they do what they do once. */
+const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
+
+/** @param unavailable answers while the app does not load */
+export function pythonApplication(lanes: LaneServer, unavailable: Application): Application {
+  return async (environ, startResponse) => {
+    if (lanes.isDown) return unavailable(environ, startResponse);
+    const body = await firstPiece(environ);
+    const frame = encode(environ, body);
+    const hasBody = body === null || body.length > 0;
+    const tries = !hasBody && IDEMPOTENT.has(environ.REQUEST_METHOD) ? 2 : 1;
+    return new Conversation({ lanes, environ, startResponse, frame, follows: body === null, tries }).run();
+  };
+}
+
+/** The whole request body, where that is short; null: it has to be streamed. */
+async function firstPiece(environ: Environ): Promise<Uint8Array | null> {
+  const { CONTENT_LENGTH: length } = environ;
+  if (length === '0') return EMPTY;
+  const size = length === undefined ? -1 : Number(length);
+  if (size > INLINE_BODY || Number.isNaN(size)) return null;
+  const input = environ['wsgi.input'];
+  if (size >= 0) return input.read(size);
+  // No length, most often because there is no body; that shows at once.
+  return isPeekable(input) ? ((await input.isEmpty()) ? EMPTY : null) : null;
+}
+
+const EMPTY = new Uint8Array(0);
+
+function encode(environ: Environ, body: Uint8Array | null): Buffer {
+  const fields: string[] = [];
+  for (const name in environ) {
+    const value = environ[name];
+    if (typeof value === 'string') fields.push(name, value);
+  }
+  try {
+    return encodeRequest(fields, body);
+  } catch (error) {
+    if (error instanceof TypeError) throw new GatewayError('ERR_PYTHON_ENVIRON', error.message);
+    throw error;
+  }
+}

@@ -1,0 +1,287 @@
+// One request in the hands of a Python thread: its body goes there piece by piece, the response comes back the same way.
+// Knows the gateway's contract and one lane at a time.
+import { Buffer } from 'node:buffer';
+import type { Body, Environ, HeaderList, InputStream, StartResponse } from '../../gateway/contract.ts';
+import { GatewayError } from '../../gateway/errors.ts';
+import { requestUri } from '../../gateway/path.ts';
+import { type Frame, type FrameError, FrameFlag, INLINE_BODY } from './frames.ts';
+import type { Lane, LaneUser, PythonError } from './lane.ts';
+import type { LaneServer } from './lane-server.ts';
+
+export interface ConversationOptions {
+  readonly lanes: LaneServer;
+  readonly environ: Environ;
+  readonly startResponse: StartResponse;
+  /** REQ. */
+  readonly frame: Buffer;
+  /** The body has to be streamed. */
+  readonly follows: boolean;
+  /** Lanes it may be sent to, one after the other, as long as nothing was answered. */
+  readonly tries: number;
+}
+
+/** Bytes of a response that wait for the client before the thread has to. */
+const HIGH_WATER = 256 * 1024;
+const LOW_WATER = 64 * 1024;
+/** Bytes of a response nobody wants that are read to keep the lane. */
+const DISCARD_LIMIT = 1024 * 1024;
+
+const lostBy = (what: string): GatewayError =>
+  new GatewayError('ERR_PYTHON_LOST', `The request was lost: ${what}`);
+
+interface Reader {
+  resolve(step: IteratorResult<Uint8Array>): void;
+  reject(error: unknown): void;
+}
+
+/** The gateway's own input, unless a middleware has put another in its place. */
+export interface PeekableInput extends InputStream {
+  /** Whether the body has ended; waits until that is known. */
+  isEmpty(): Promise<boolean>;
+  /** At most `size` bytes, as soon as there are any. */
+  read1(size: number): Promise<Uint8Array>;
+}
+
+export function isPeekable(input: InputStream): input is PeekableInput {
+  return 'isEmpty' in input && 'read1' in input;
+}
+
+const DONE: IteratorResult<Uint8Array> = { done: true, value: undefined };
+
+export class Conversation implements LaneUser, AsyncIterator<Uint8Array> {
+  readonly #options: ConversationOptions;
+  readonly #errors: Environ['wsgi.errors'];
+  #triesLeft: number;
+  #lane: Lane | null = null;
+  /** Settles what run() has returned; null once it has. */
+  #begin: { resolve(body: Body): void; reject(error: unknown): void } | null = null;
+  readonly #chunks: Buffer[] = [];
+  #size = 0;
+  #paused = false;
+  #reader: Reader | null = null;
+  /** The response is over, for better or worse. */
+  #isOver = false;
+  #error: unknown = null;
+  /** What reading the request body failed with: the reason of whatever the application then says. */
+  #inputError: GatewayError | null = null;
+  #writable: (() => void) | null = null;
+  /** Bytes read since nobody wants them; -1: somebody does. */
+  #discarded = -1;
+  #whenOver: (() => void) | null = null;
+
+  constructor(options: ConversationOptions) {
+    this.#options = options;
+    this.#triesLeft = options.tries;
+    this.#errors = options.environ['wsgi.errors'];
+  }
+
+  /** Resolves with the whole body where it came at once, else with an iterator of its chunks. */
+  run(): Promise<Body> {
+    const signal = this.#options.environ['viaduct.signal'];
+    if (signal.aborted) return Promise.reject(signal.reason as Error);
+    signal.addEventListener('abort', () => this.#aborted(signal.reason), { once: true });
+    return new Promise((resolve, reject) => {
+      this.#begin = { resolve, reject };
+      this.#start();
+    });
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<Uint8Array>> {
+    const chunk = this.#chunks.shift();
+    if (chunk !== undefined) {
+      this.#size -= chunk.length;
+      if (this.#paused && this.#size <= LOW_WATER) this.#resume();
+      return Promise.resolve({ done: false, value: chunk });
+    }
+    if (this.#error !== null) return Promise.reject(this.#error as Error);
+    if (this.#isOver) return Promise.resolve(DONE);
+    return new Promise((resolve, reject) => {
+      this.#reader = { resolve, reject };
+    });
+  }
+
+  /** The gateway wants no more. Resolves when the thread is done, so that its lane can be used again. */
+  async return(): Promise<IteratorResult<Uint8Array>> {
+    this.#chunks.length = 0;
+    this.#discarded = 0;
+    if (this.#paused) this.#resume();
+    if (!this.#isOver && this.#lane !== null)
+      await new Promise<void>((resolve) => {
+        this.#whenOver = resolve;
+      });
+    return DONE;
+  }
+
+  head([status = '', ...pairs]: readonly string[], { bytes, flags, rest }: Frame): void {
+    const headers: HeaderList = [];
+    for (let at = 0; at + 1 < pairs.length; at += 2) headers.push([pairs[at] ?? '', pairs[at + 1] ?? '']);
+    const isWhole = (flags & FrameFlag.Fin) !== 0;
+    if (isWhole && rest > 0) this.#addLength(status, headers, bytes.length + rest);
+    const isLast = isWhole && rest === 0;
+    if (isLast) this.#lane = null;
+    try {
+      this.#options.startResponse(status, headers);
+    } catch (error) {
+      this.#over(error);
+      return;
+    }
+    const begin = this.#begin;
+    this.#begin = null;
+    if (isLast) {
+      this.#over(null);
+      begin?.resolve([bytes]);
+    } else {
+      this.#add(bytes);
+      begin?.resolve(this);
+    }
+  }
+
+  data(chunk: Buffer, isLast: boolean): void {
+    this.#add(chunk);
+    if (!isLast) return;
+    this.#lane = null;
+    this.#over(null);
+  }
+
+  failed(error: PythonError): void {
+    this.#lane = null;
+    this.#over(this.#inputError ?? error);
+  }
+
+  closeFailed(error: PythonError): void {
+    this.#errors.write(`close() of the response failed\n${error.stack ?? error.message}\n`);
+  }
+
+  log(text: string): void {
+    this.#errors.write(text);
+  }
+
+  lost(why: FrameError | null): void {
+    this.#lane = null;
+    this.drained();
+    if (this.#begin !== null && this.#triesLeft > 0 && why === null) {
+      this.#start();
+      return;
+    }
+    this.#over(lostBy(why === null ? 'the Python process has ended' : why.message));
+  }
+
+  drained(): void {
+    const resolve = this.#writable;
+    this.#writable = null;
+    resolve?.();
+  }
+
+  #start(): void {
+    this.#triesLeft -= 1;
+    const { lanes } = this.#options;
+    const lane = lanes.take();
+    if (lane === null) lanes.wait(this.#send);
+    else this.#send(lane);
+  }
+
+  readonly #send = (lane: Lane | null): void => {
+    if (lane === null) {
+      this.#over(lostBy('no Python thread came free within timeouts.queue'));
+      return;
+    }
+    const { frame, follows } = this.#options;
+    this.#lane = lane;
+    lane.start(this, frame, follows);
+    if (follows) void this.#pump(lane);
+  };
+
+  /** The request body, until it or the response ends. */
+  async #pump(lane: Lane): Promise<void> {
+    const input = this.#options.environ['wsgi.input'];
+    const read = (): Promise<Uint8Array> =>
+      isPeekable(input) ? input.read1(INLINE_BODY) : input.read(INLINE_BODY);
+    try {
+      for (;;) {
+        const piece = await read();
+        if (this.#lane !== lane) return;
+        if (piece.length === 0) {
+          lane.endBody(this, false);
+          return;
+        }
+        if (!lane.sendBody(this, piece))
+          await new Promise<void>((resolve) => {
+            this.#writable = resolve;
+          });
+      }
+    } catch (error) {
+      if (error instanceof GatewayError) this.#inputError = error;
+      lane.endBody(this, true);
+    }
+  }
+
+  #add(chunk: Buffer): void {
+    if (chunk.length === 0) return;
+    const reader = this.#reader;
+    if (this.#discarded >= 0) {
+      this.#discarded += chunk.length;
+      if (this.#discarded > DISCARD_LIMIT) this.#abandon(false);
+    } else if (reader !== null) {
+      this.#reader = null;
+      reader.resolve({ done: false, value: chunk });
+    } else {
+      this.#chunks.push(chunk);
+      this.#size += chunk.length;
+      if (this.#size >= HIGH_WATER && !this.#paused) {
+        this.#paused = true;
+        this.#lane?.pause();
+      }
+    }
+  }
+
+  #resume(): void {
+    this.#paused = false;
+    this.#lane?.resume();
+  }
+
+  #over(error: unknown): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#error = error;
+    const [begin, reader] = [this.#begin, this.#reader];
+    this.#begin = null;
+    this.#reader = null;
+    if (error !== null) {
+      begin?.reject(error);
+      reader?.reject(error);
+    } else {
+      reader?.resolve(DONE);
+    }
+    this.drained();
+    this.#whenOver?.();
+  }
+
+  #aborted(reason: unknown): void {
+    this.#options.lanes.forget(this.#send);
+    const isOverdue = reason instanceof GatewayError && reason.code === 'ERR_GATEWAY_TIMEOUT';
+    this.#abandon(isOverdue);
+    this.#over(reason);
+  }
+
+  /** Gives the thread's connection up, which tells it that nobody waits. */
+  #abandon(isOverdue: boolean): void {
+    const lane = this.#lane;
+    if (lane === null) return;
+    this.#lane = null;
+    const { environ, lanes } = this.#options;
+    const { REQUEST_METHOD: method, 'viaduct.request_id': requestId } = environ;
+    lanes.abandon(lane, { requestId, method, uri: requestUri(environ) }, isOverdue);
+    this.#whenOver?.();
+  }
+
+  /** The response is complete, only longer than what has arrived: its length is known. */
+  #addLength(status: string, headers: HeaderList, length: number): void {
+    const isBodiless = this.#options.environ.REQUEST_METHOD === 'HEAD' || /^(?:204|304)/.test(status);
+    const has = headers.some(([name]) => name.toLowerCase() === 'content-length');
+    if (!isBodiless && !has) headers.push(['Content-Length', String(length)]);
+  }
+}

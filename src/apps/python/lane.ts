@@ -1,0 +1,252 @@
+// One lane: a connection to one thread of a Python process, which answers one request at a time. Knows frames and their
+// order, and nothing of HTTP, environs and other lanes.
+import type { Duplex } from 'node:stream';
+import {
+  encodeBodyHeader,
+  type Frame,
+  FrameDecoder,
+  FrameError,
+  FrameFlag,
+  FrameType,
+  LANE_VERSION,
+} from './frames.ts';
+
+export type LaneState = 'greeting' | 'idle' | 'waiting' | 'answering' | 'closed';
+
+/** hello: the thread has said who it is. request: one was sent. head: its response begins. end: it is over. */
+export type LaneEvent = 'hello' | 'request' | 'head' | 'end' | 'close';
+
+/** What is not in the table is a fault of whoever did it. */
+export const LANE_TABLE: Readonly<Record<LaneState, Readonly<Partial<Record<LaneEvent, LaneState>>>>> = {
+  greeting: { hello: 'idle', close: 'closed' },
+  idle: { request: 'waiting', close: 'closed' },
+  waiting: { head: 'answering', end: 'idle', close: 'closed' },
+  answering: { end: 'idle', close: 'closed' },
+  closed: {},
+};
+
+/** What the application raised, with Python's own traceback as its stack. */
+export class PythonError extends Error {
+  override readonly name = 'PythonError';
+
+  /** @param bytes of an ERR frame: class NUL message NUL traceback, in UTF-8 */
+  constructor(bytes: Buffer) {
+    const [kind = '', message = '', traceback = ''] = bytes.toString('utf8').split('\0');
+    super(message === '' ? kind : `${kind}: ${message}`);
+    this.stack = traceback.trimEnd();
+  }
+}
+
+/** Who has the lane for one request. */
+export interface LaneUser {
+  /** @param fields of HEAD: the status line, then name, value, name, value ... */
+  head(fields: readonly string[], frame: Frame): void;
+  /** More of the response; `isLast` once it is over. */
+  data(chunk: Buffer, isLast: boolean): void;
+  /** The application failed, and the request is over. */
+  failed(error: PythonError): void;
+  /** After the request was over: its close() failed. */
+  closeFailed(error: PythonError): void;
+  /** Whole lines for wsgi.errors; some may come after the request is over. */
+  log(text: string): void;
+  /** The lane is gone, and the request was not over. `why`: what the thread did wrong; null: it just went. */
+  lost(why: FrameError | null): void;
+  /** sendBody() may go on. */
+  drained(): void;
+}
+
+export interface LaneOwner {
+  /** A thread has said who it is; false: it is not one of ours. */
+  greets(hello: Hello): boolean;
+  opened(lane: Lane, hello: Hello): void;
+  /** A request is over, and the next may come. `isClosing`: the thread is still busy with the end of it. */
+  idle(lane: Lane, isClosing: boolean): void;
+  closed(lane: Lane): void;
+}
+
+/** Which thread it is. */
+export interface Hello {
+  readonly pid: number;
+  /** 0..processes-1 */
+  readonly process: number;
+  /** 0..threads-1 */
+  readonly thread: number;
+  readonly token: string;
+}
+
+export class Lane {
+  readonly #socket: Duplex;
+  readonly #owner: LaneOwner;
+  readonly #decoder = new FrameDecoder((frame) => this.#take(frame));
+  #state: LaneState = 'greeting';
+  #hello: Hello | null = null;
+  #user: LaneUser | null = null;
+  /** Whose close() may still have something to say. */
+  #before: LaneUser | null = null;
+  /** BODY frames are due, the last of them with FIN. */
+  #owesBody = false;
+  #fault: FrameError | null = null;
+  /** performance.now() of its last request. */
+  startedAt = 0;
+
+  constructor(socket: Duplex, owner: LaneOwner) {
+    this.#socket = socket;
+    this.#owner = owner;
+    socket.on('data', (chunk: Buffer) => this.#push(chunk));
+    socket.on('drain', () => this.#user?.drained());
+    // 'close' follows.
+    socket.on('error', () => undefined);
+    socket.on('end', () => this.#close());
+    socket.on('close', () => this.#close());
+  }
+
+  get state(): LaneState {
+    return this.#state;
+  }
+
+  /** null: it has not said yet. */
+  get hello(): Hello | null {
+    return this.#hello;
+  }
+
+  /**
+   * Sends a request; the lane is idle.
+   * @param frame as encodeRequest() has made it
+   * @param hasBody it says that BODY frames follow
+   */
+  start(user: LaneUser, frame: Buffer, hasBody: boolean): void {
+    this.#move('request');
+    this.#user = user;
+    this.#owesBody = hasBody;
+    this.startedAt = performance.now();
+    this.#socket.write(frame);
+  }
+
+  /** One piece of the request body. False: wait for drained() before the next one. */
+  sendBody(user: LaneUser, piece: Uint8Array): boolean {
+    if (user !== this.#user || !this.#owesBody) return true;
+    this.#socket.cork();
+    this.#socket.write(encodeBodyHeader(piece.length, 0));
+    const below = this.#socket.write(piece);
+    this.#socket.uncork();
+    return below;
+  }
+
+  /** The request body is over. */
+  endBody(user: LaneUser, isAborted: boolean): void {
+    if (user === this.#user) this.#endBody(isAborted);
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  /** Whoever has it is not told. */
+  destroy(): void {
+    this.#user = null;
+    this.#close();
+  }
+
+  #endBody(isAborted: boolean): void {
+    if (!this.#owesBody) return;
+    this.#owesBody = false;
+    this.#socket.write(encodeBodyHeader(0, FrameFlag.Fin | (isAborted ? FrameFlag.Aborted : 0)));
+  }
+
+  #push(chunk: Buffer): void {
+    if (this.#state === 'closed') return;
+    try {
+      this.#decoder.push(chunk);
+    } catch (error) {
+      if (!(error instanceof FrameError)) throw error;
+      this.#fault = error;
+      this.#close();
+    }
+  }
+
+  #take(frame: Frame): void {
+    if (this.#state === 'closed') return;
+    const { type, flags } = frame;
+    const isLate = (flags & FrameFlag.Close) !== 0;
+    const user = isLate ? this.#before : this.#user;
+    switch (type) {
+      case FrameType.Hello:
+        this.#greet(frame);
+        break;
+      case FrameType.Head:
+        this.#move('head');
+        user?.head(frame.head.split('\0'), frame);
+        if (isOver(frame)) this.#finish(flags);
+        break;
+      case FrameType.Data:
+        if (this.#state !== 'answering') throw new FrameError('Cannot take DATA: no HEAD went before');
+        user?.data(frame.bytes, isOver(frame));
+        if (isOver(frame)) this.#finish(flags);
+        break;
+      case FrameType.Err:
+        if (isLate) user?.closeFailed(new PythonError(frame.bytes));
+        else {
+          user?.failed(new PythonError(frame.bytes));
+          this.#finish(flags);
+        }
+        break;
+      case FrameType.Log:
+        user?.log(frame.bytes.toString('utf8'));
+        break;
+      default:
+        throw new FrameError(`Cannot take a frame of type ${type}`);
+    }
+  }
+
+  #greet({ head, aux }: Frame): void {
+    const [pid = '', process = '', thread = '', token = ''] = head.split('\0');
+    const hello = { pid: Number(pid), process: Number(process), thread: Number(thread), token };
+    this.#move('hello');
+    if (aux !== LANE_VERSION || !this.#owner.greets(hello)) {
+      this.#close();
+      return;
+    }
+    this.#hello = hello;
+    this.#owner.opened(this, hello);
+    this.#owner.idle(this, false);
+  }
+
+  /** The response is complete, or has failed. */
+  #finish(flags: number): void {
+    // Its user may have given the lane up meanwhile.
+    if (this.#state === 'closed') return;
+    this.#endBody(true);
+    this.#move('end');
+    const isClosing = (flags & FrameFlag.Closing) !== 0;
+    this.#before = isClosing ? this.#user : null;
+    this.#user = null;
+    // A user that read slowly may have left it so.
+    this.#socket.resume();
+    this.#owner.idle(this, isClosing);
+  }
+
+  #close(): void {
+    if (this.#state === 'closed') return;
+    const wasGreeted = this.#hello !== null;
+    this.#move('close');
+    const user = this.#user;
+    this.#user = null;
+    this.#before = null;
+    this.#socket.destroy();
+    if (wasGreeted) this.#owner.closed(this);
+    user?.lost(this.#fault);
+  }
+
+  #move(event: LaneEvent): void {
+    const next = LANE_TABLE[this.#state][event];
+    if (next === undefined) throw new FrameError(`Cannot take "${event}" while the lane is ${this.#state}`);
+    this.#state = next;
+  }
+}
+
+/** FIN counts once the whole frame is there. */
+const isOver = ({ flags, rest }: Frame): boolean => (flags & FrameFlag.Fin) !== 0 && rest === 0;

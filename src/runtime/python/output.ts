@@ -1,0 +1,30 @@
+// What a child process prints, line by line into the log. Knows no more of it than its two pipes.
+import type { ChildProcess } from 'node:child_process';
+import type { Logger } from 'pino';
+import { LineCapture } from '../line-capture.ts';
+
+export interface OutputOptions {
+  readonly logger: Logger;
+  /** Fields of each log line. */
+  readonly about: Readonly<Record<string, unknown>>;
+  readonly onLine: (line: string) => void;
+}
+
+export function captureOutput(child: ChildProcess, { logger, about, onLine }: OutputOptions): void {
+  for (const stream of ['stdout', 'stderr'] as const) {
+    const fields = { ...about, stream };
+    const lines = new LineCapture({
+      onLine: (line) => {
+        onLine(line);
+        logger.info(fields, line);
+      },
+      onLeftOut: (count) =>
+        logger.warn({ ...fields, count }, `${count} more lines of a process were left out`),
+      now: () => performance.now(),
+    });
+    const source = child[stream];
+    source?.on('data', (chunk: Buffer) => lines.push(chunk));
+    source?.once('close', () => lines.end());
+    source?.on('error', () => undefined);
+  }
+}
