@@ -8,7 +8,7 @@ import { Admission } from '../gateway/admission.ts';
 import type { Application } from '../gateway/contract.ts';
 import { errorPage } from '../gateway/error-page.ts';
 import type { Mount } from '../gateway/mount.ts';
-import { MetricSlots } from '../observe/metric-slots.ts';
+import type { MetricSlots } from '../observe/metric-slots.ts';
 import type { MountMetrics } from '../observe/mount-metrics.ts';
 
 /** Seconds after which to ask again for an app that did not boot; it is tried again all the time. */

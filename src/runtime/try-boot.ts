@@ -30,7 +30,7 @@ function tryPython(config: Config, mount: MountConfig): Promise<BootFailure | nu
   if (python === null) return Promise.resolve(null);
   return new Promise((resolve) => {
     let isReady = false;
-    new PythonProcess({
+    const tried = new PythonProcess({
       mount,
       python,
       number: 0,
@@ -39,9 +39,9 @@ function tryPython(config: Config, mount: MountConfig): Promise<BootFailure | nu
       ids: targetIds(config),
       logs,
       owner: {
-        booted: (process) => {
+        booted: () => {
           isReady = true;
-          process.kill('stop');
+          tried.kill('stop');
         },
         serving: () => undefined,
         leaves: () => undefined,

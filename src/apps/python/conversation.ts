@@ -1,6 +1,6 @@
 // One request in the hands of a Python thread: its body goes there piece by piece, the response comes back the same way.
 // Knows the gateway's contract and one lane at a time.
-import { Buffer } from 'node:buffer';
+import type { Buffer } from 'node:buffer';
 import type { Body, Environ, HeaderList, InputStream, StartResponse } from '../../gateway/contract.ts';
 import { GatewayError } from '../../gateway/errors.ts';
 import { requestUri } from '../../gateway/path.ts';
@@ -61,7 +61,7 @@ export class Conversation implements LaneUser, AsyncIterator<Uint8Array> {
   #reader: Reader | null = null;
   /** The response is over, for better or worse. */
   #isOver = false;
-  #error: unknown = null;
+  #error: Error | null = null;
   /** What reading the request body failed with: the reason of whatever the application then says. */
   #inputError: GatewayError | null = null;
   #writable: (() => void) | null = null;
@@ -79,7 +79,7 @@ export class Conversation implements LaneUser, AsyncIterator<Uint8Array> {
   run(): Promise<Body> {
     const signal = this.#options.environ['viaduct.signal'];
     if (signal.aborted) return Promise.reject(signal.reason as Error);
-    signal.addEventListener('abort', () => this.#aborted(signal.reason), { once: true });
+    signal.addEventListener('abort', () => this.#aborted(signal.reason as Error), { once: true });
     return new Promise((resolve, reject) => {
       this.#begin = { resolve, reject };
       this.#start();
@@ -97,7 +97,7 @@ export class Conversation implements LaneUser, AsyncIterator<Uint8Array> {
       if (this.#paused && this.#size <= LOW_WATER) this.#resume();
       return Promise.resolve({ done: false, value: chunk });
     }
-    if (this.#error !== null) return Promise.reject(this.#error as Error);
+    if (this.#error !== null) return Promise.reject(this.#error);
     if (this.#isOver) return Promise.resolve(DONE);
     return new Promise((resolve, reject) => {
       this.#reader = { resolve, reject };
@@ -126,7 +126,8 @@ export class Conversation implements LaneUser, AsyncIterator<Uint8Array> {
     try {
       this.#options.startResponse(status, headers);
     } catch (error) {
-      this.#over(error);
+      // What startResponse() throws is always a GatewayError.
+      this.#over(error as Error);
       return;
     }
     const begin = this.#begin;
@@ -170,6 +171,16 @@ export class Conversation implements LaneUser, AsyncIterator<Uint8Array> {
     this.#over(lostBy(why === null ? 'the Python process has ended' : why.message));
   }
 
+  sent(): void {
+    if (this.#options.follows) void this.#pump();
+  }
+
+  refused(): void {
+    this.#lane = null;
+    this.#triesLeft += 1;
+    this.#start();
+  }
+
   drained(): void {
     const resolve = this.#writable;
     this.#writable = null;
@@ -192,11 +203,12 @@ export class Conversation implements LaneUser, AsyncIterator<Uint8Array> {
     const { frame, follows } = this.#options;
     this.#lane = lane;
     lane.start(this, frame, follows);
-    if (follows) void this.#pump(lane);
   };
 
   /** The request body, until it or the response ends. */
-  async #pump(lane: Lane): Promise<void> {
+  async #pump(): Promise<void> {
+    const lane = this.#lane;
+    if (lane === null) return;
     const input = this.#options.environ['wsgi.input'];
     const read = (): Promise<Uint8Array> =>
       isPeekable(input) ? input.read1(INLINE_BODY) : input.read(INLINE_BODY);
@@ -243,7 +255,7 @@ export class Conversation implements LaneUser, AsyncIterator<Uint8Array> {
     this.#lane?.resume();
   }
 
-  #over(error: unknown): void {
+  #over(error: Error | null): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#error = error;
@@ -260,7 +272,7 @@ export class Conversation implements LaneUser, AsyncIterator<Uint8Array> {
     this.#whenOver?.();
   }
 
-  #aborted(reason: unknown): void {
+  #aborted(reason: Error): void {
     this.#options.lanes.forget(this.#send);
     const isOverdue = reason instanceof GatewayError && reason.code === 'ERR_GATEWAY_TIMEOUT';
     this.#abandon(isOverdue);

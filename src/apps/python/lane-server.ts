@@ -1,5 +1,5 @@
 // The lanes of one mount in one worker: where Python threads connect, which of them are idle, and how many requests may run.
-// Knows no request and no process; the master says which threads are to go.
+// Knows no request and no process.
 import { renameSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Admission } from '../../gateway/admission.ts';
@@ -12,8 +12,6 @@ export interface LaneAddress {
   /** Of a Unix socket that this worker makes. */
   readonly path: string;
   readonly token: string;
-  /** The worker's place among the workers, 0..workers-1. */
-  readonly worker: number;
 }
 
 /** A lane has opened or is gone. Plain data. */
@@ -39,11 +37,6 @@ export interface PoolState {
   readonly mount: string;
   /** The app does not load. */
   readonly isDown: boolean;
-  /** Processes that are to get no more requests. */
-  readonly retired: readonly number[];
-  readonly workers: number;
-  /** Of each process. */
-  readonly threads: number;
 }
 
 export interface LaneServerOptions {
@@ -75,7 +68,7 @@ export class LaneServer implements LaneOwner {
   readonly #waiting = new Set<(lane: Lane | null) => void>();
   /** Threads that went on after their request was given up, and the timers that report them. */
   readonly #strays = new Map<string, NodeJS.Timeout>();
-  #pool: PoolState | null = null;
+  #isDown = false;
   #isLeaving = false;
   #holdsLast = true;
 
@@ -91,7 +84,7 @@ export class LaneServer implements LaneOwner {
 
   /** The app does not load: requests are not to wait for a lane. */
   get isDown(): boolean {
-    return this.#pool?.isDown ?? false;
+    return this.#isDown;
   }
 
   /** @throws the system's error */
@@ -145,10 +138,9 @@ export class LaneServer implements LaneOwner {
   }
 
   /** Takes on what the master says. */
-  update(pool: PoolState): void {
-    this.#pool = pool;
+  update({ isDown }: PoolState): void {
+    this.#isDown = isDown;
     this.#resize();
-    this.#dropUnwanted();
   }
 
   /** Another worker takes over: lanes go to it as soon as nothing here needs them. */
@@ -183,7 +175,7 @@ export class LaneServer implements LaneOwner {
 
   idle(lane: Lane, isClosing: boolean): void {
     const [next] = this.#waiting;
-    if (!this.#wants(lane)) {
+    if (!this.#isNeeded()) {
       lane.destroy();
     } else if (next !== undefined) {
       this.#waiting.delete(next);
@@ -210,15 +202,14 @@ export class LaneServer implements LaneOwner {
     }, HELLO_TIME).unref();
   }
 
-  #wants({ hello }: Lane): boolean {
-    if (hello !== null && this.#pool !== null && !isOurs(hello, this.#pool, this.#options.address.worker))
-      return false;
+  #isNeeded(): boolean {
     if (!this.#isLeaving || this.#waiting.size > 0 || this.#options.admission.waiting > 0) return true;
     return this.#holdsLast && this.#lanes.size === 1;
   }
 
   #dropUnwanted(): void {
-    for (const lane of [...this.#idle]) if (!this.#wants(lane)) lane.destroy();
+    // Each is taken out of the list by its end.
+    while (this.#idle.length > 0 && !this.#isNeeded()) this.#idle[0]?.destroy();
   }
 
   #tell({ hello }: Lane, open: boolean): void {
@@ -230,15 +221,8 @@ export class LaneServer implements LaneOwner {
   /** As many requests run as there are lanes; where none will come they are let in, to be told so. */
   #resize(): void {
     const { admission, requests } = this.#options;
-    admission.resize(this.isDown ? requests : Math.min(requests, this.#lanes.size));
+    admission.resize(this.#isDown ? requests : Math.min(requests, this.#lanes.size));
   }
 }
-
-/** Threads are dealt to the workers in turn. */
-export const workerOf = (process: number, thread: number, threads: number, workers: number): number =>
-  (process * threads + thread) % workers;
-
-const isOurs = ({ pid, process, thread }: Hello, pool: PoolState, worker: number): boolean =>
-  !pool.retired.includes(pid) && workerOf(process, thread, pool.threads, pool.workers) === worker;
 
 const keyOf = ({ pid, thread }: Hello): string => `${pid}/${thread}`;

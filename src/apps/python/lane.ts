@@ -49,6 +49,10 @@ export interface LaneUser {
   closeFailed(error: PythonError): void;
   /** Whole lines for wsgi.errors; some may come after the request is over. */
   log(text: string): void;
+  /** The request has gone out, but for the body that follows it. */
+  sent(): void;
+  /** The thread was leaving: the request has not gone out, and can go elsewhere. */
+  refused(): void;
   /** The lane is gone, and the request was not over. `why`: what the thread did wrong; null: it just went. */
   lost(why: FrameError | null): void;
   /** sendBody() may go on. */
@@ -119,7 +123,11 @@ export class Lane {
     this.#user = user;
     this.#owesBody = hasBody;
     this.startedAt = performance.now();
-    this.#socket.write(frame);
+    this.#socket.write(frame, (error) => {
+      if (user !== this.#user) return;
+      if (error === null || error === undefined) user.sent();
+      else this.#refuse(user);
+    });
   }
 
   /** One piece of the request body. False: wait for drained() before the next one. */
@@ -149,6 +157,12 @@ export class Lane {
   destroy(): void {
     this.#user = null;
     this.#close();
+  }
+
+  /** The thread had shut down its side (worker.py, Lane.leave): it calls no application for what is not there wholly. */
+  #refuse(user: LaneUser): void {
+    this.destroy();
+    user.refused();
   }
 
   #endBody(isAborted: boolean): void {
@@ -197,7 +211,8 @@ export class Lane {
       case FrameType.Log:
         user?.log(frame.bytes.toString('utf8'));
         break;
-      default:
+      case FrameType.Req:
+      case FrameType.Body:
         throw new FrameError(`Cannot take a frame of type ${type}`);
     }
   }

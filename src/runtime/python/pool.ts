@@ -1,5 +1,5 @@
 // The Python processes of one mount in one generation: kept at their number, replaced without a gap, and in the end ended
-// together. Knows the workers only as numbers and as those who must be told which processes are to get no more requests.
+// together. Knows the workers only as numbers.
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import {
@@ -7,7 +7,6 @@ import {
   type LaneChange,
   type Overdue,
   type PoolState,
-  workerOf,
 } from '../../apps/python/lane-server.ts';
 import type { MountConfig, PythonConfig, Recycle } from '../../config/types.ts';
 import type { ExitReason } from '../../observe/supervisor-metrics.ts';
@@ -80,19 +79,12 @@ export class Pool implements SlotOwner<PythonProcess> {
   }
 
   get state(): PoolState {
-    const retired = this.processes.filter(({ state }) => state === 'draining').map(({ pid }) => pid);
-    return {
-      mount: this.mount,
-      isDown: this.#failure !== null && this.unready !== null,
-      retired,
-      workers: this.#workers,
-      threads: this.#options.python.threads,
-    };
+    return { mount: this.mount, isDown: this.#failure !== null && this.unready !== null };
   }
 
   /** Where the threads meet the worker in that place. */
   address(worker: number): LaneAddress {
-    return { mount: this.mount, path: this.#options.lanePath(worker), token: this.#token, worker };
+    return { mount: this.mount, path: this.#options.lanePath(worker), token: this.#token };
   }
 
   /**
@@ -150,7 +142,6 @@ export class Pool implements SlotOwner<PythonProcess> {
   deal(workers: number): void {
     this.#workers = workers;
     for (const each of this.processes) each.redirect(this.#lanes(each.number));
-    this.#tell();
   }
 
   /** Ends every process once its workers are gone; resolves when all are. */
@@ -218,14 +209,13 @@ export class Pool implements SlotOwner<PythonProcess> {
 
   retire(process: PythonProcess, reason: ExitReason): void {
     process.drain(reason, this.#options.graceful);
-    this.#tell();
   }
 
   /** Every thread to a worker, in turn, so that each worker has as many threads of as many processes as can be. */
   #lanes(number: number): Lanes {
     const { threads } = this.#options.python;
     return Array.from({ length: threads }, (_, thread) =>
-      this.#options.lanePath(workerOf(number, thread, threads, this.#workers)),
+      this.#options.lanePath((number * threads + thread) % this.#workers),
     );
   }
 

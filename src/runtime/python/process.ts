@@ -62,7 +62,6 @@ export class PythonProcess implements Occupant {
   readonly #lanes = new Map<number, number>();
   /** What it was asked to end for. */
   #asked: ExitReason | null = null;
-  #isDraining = false;
   #timer: NodeJS.Timeout | undefined;
   #stacksTimer: NodeJS.Timeout | undefined;
   #lastLines: string[] = [];
@@ -118,13 +117,11 @@ export class PythonProcess implements Occupant {
 
   laneClosed(thread: number, worker: number): void {
     if (this.#lanes.get(thread) === worker) this.#lanes.delete(thread);
-    this.#look();
   }
 
   /** A worker is gone, and its lanes with it. */
   workerGone(worker: number): void {
     for (const [thread, at] of this.#lanes) if (at === worker) this.#lanes.delete(thread);
-    this.#look();
   }
 
   /** Threads are to connect elsewhere, when their lanes end. */
@@ -140,8 +137,8 @@ export class PythonProcess implements Occupant {
   }
 
   /**
-   * Lets it end what is in flight within `graceful` milliseconds. The workers must have been told to send it no more: once
-   * they have given its lanes back, it ends.
+   * Lets it end what is in flight within `graceful` milliseconds. What a worker sends it from now on comes back to that
+   * worker, for another thread.
    */
   drain(reason: ExitReason, graceful: number): void {
     if (this.#state === 'dead' || this.#asked !== null) return;
@@ -152,7 +149,7 @@ export class PythonProcess implements Occupant {
     }
     this.#state = 'draining';
     this.#allow(graceful + END_TIME, () => this.#killGroup());
-    this.#look();
+    this.#control?.send({ kind: 'drain' });
   }
 
   /** Ends it and what it has started without a word. */
@@ -238,9 +235,6 @@ export class PythonProcess implements Occupant {
       this.#state = 'ready';
       this.servingSince = performance.now();
       owner.serving(this);
-    } else if (this.#state === 'draining' && !this.#isDraining && this.#lanes.size === 0) {
-      this.#isDraining = true;
-      this.#control?.send({ kind: 'drain' });
     }
   }
 

@@ -1,7 +1,6 @@
 // Starts a Python process: program, folder, environment, user. Does not know what it will do.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { PROGRAM } from '../../apps/python/program.ts';
 import type { MountConfig, PythonConfig } from '../../config/types.ts';
 
 /** Its control channel. */
@@ -10,15 +9,13 @@ export const CONTROL_DESCRIPTOR = 3;
 /** What systemd, Node and npm have set for us, and what would mislead another program or tell it of our sockets. */
 const OURS = /^(?:NODE_|LISTEN_(?:PID|FDS|FDNAMES)$|NOTIFY_SOCKET$|WATCHDOG_(?:PID|USEC)$|npm_)/;
 
-const WORKER = findWorker();
-
 /** @param ids whom it becomes; null: it stays who we are */
 export function startPython(
   { executable, chdir }: PythonConfig,
   { env }: Pick<MountConfig, 'env'>,
   ids: { readonly uid: number; readonly gid: number } | null,
 ): ChildProcess {
-  return spawn(executable, ['-u', WORKER], {
+  return spawn(executable, ['-u', PROGRAM], {
     cwd: chdir,
     env: environment(process.env, env),
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
@@ -36,11 +33,4 @@ export function environment(
   const inherited = Object.entries(ours).filter(([name]) => !OURS.test(name));
   // Without any locale Python would open files as ASCII (before 3.15, PEP 686).
   return { LANG: 'C.UTF-8', ...Object.fromEntries(inherited), ...mount };
-}
-
-/** Beside the sources, or, for what tsc has made of them, in the package's src/. */
-function findWorker(): string {
-  const relative = 'apps/python/worker.py';
-  const beside = join(import.meta.dirname, '../..', relative);
-  return existsSync(beside) ? beside : join(import.meta.dirname, '../../../../src', relative);
 }

@@ -28,7 +28,6 @@ describe('references', () => {
     ['./app.js:', 'app', /Expected the name of an export .* found ""/],
     ['./app.js:a-b', 'app', /Expected the name of an export .* found "a-b"/],
     ['./app.rb', 'app', /Expected a file that ends in .js/],
-    ['mysite.wsgi', 'app', /Expected a file that ends in .js/],
     ['mysite:a-b', 'app', /Expected a file that ends in .js/],
     ['my-site:app', 'app', /Expected a file that ends in .js/],
     ['./app.py:', 'app', /Expected a file that ends in .js/],
