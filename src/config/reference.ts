@@ -74,9 +74,11 @@ export function parseReference(text: string, role: ReferenceRole): Reference {
 }
 
 function parsePython(text: string): PythonReference | undefined {
-  const file = PYTHON_FILE.exec(text);
-  const [, module, callable = null] = file ?? PYTHON_MODULE.exec(text) ?? [];
-  return module === undefined ? undefined : { kind: 'python', module, isFile: file !== null, callable };
+  // Django's mysite.wsgi:application is a module; app.py:application is hardly meant as one.
+  const dotted = PYTHON_MODULE.exec(text);
+  const isFile = dotted?.[1]?.endsWith('.py') ?? true;
+  const [, module, callable = null] = (isFile ? PYTHON_FILE.exec(text) : dotted) ?? [];
+  return module === undefined ? undefined : { kind: 'python', module, isFile, callable };
 }
 
 function parseBuiltin(text: string, role: ReferenceRole): ScriptReference {

@@ -130,7 +130,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
     .map((way) => keepaliveUpstream(way.name, addressOf(daemon, way)));
   const servers = options.ways.map((way) => {
     const block = locationOf(daemon, way, options.location ?? '');
-    const server = `client_max_body_size 64m;\n${options.server ?? ''}\n${block}`;
+    const server = `client_max_body_size 128m;\n${options.server ?? ''}\n${block}`;
     return serverBlock(server, way.name);
   });
   try {

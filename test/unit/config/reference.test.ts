@@ -14,6 +14,8 @@ describe('references', () => {
     ['my.site:app', 'app', { kind: 'python', module: 'my.site', isFile: false, callable: 'app' }],
     ['site:make("x: y")', 'app', { kind: 'python', module: 'site', isFile: false, callable: 'make("x: y")' }],
     ['./a:b/x.wsgi', 'app', { kind: 'python', module: './a:b/x.wsgi', isFile: true, callable: null }],
+    ['my.wsgi:app', 'app', { kind: 'python', module: 'my.wsgi', isFile: false, callable: 'app' }],
+    ['my.wsgi', 'app', { kind: 'python', module: 'my.wsgi', isFile: true, callable: null }],
     ['x.py:a.b', 'app', { kind: 'python', module: 'x.py', isFile: true, callable: 'a.b' }],
     ['viaduct:lint', 'middleware', { kind: 'builtin', builtin: 'viaduct:lint' }],
   ];
