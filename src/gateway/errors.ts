@@ -30,6 +30,7 @@ export const GATEWAY_ERRORS = {
   // Between a worker and a Python process.
   ERR_PYTHON_ENVIRON: { status: 400 },
   ERR_PYTHON_LOST: { status: 502 },
+  ERR_PYTHON_BUSY: { status: 503 },
 } as const satisfies Record<string, { status: number }>;
 
 export type GatewayErrorCode = keyof typeof GATEWAY_ERRORS;

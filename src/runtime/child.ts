@@ -8,7 +8,7 @@ import type { BootFailure } from './boot.ts';
 import type { ExitReason, WorkerState } from '../observe/supervisor-metrics.ts';
 import { describeExit, exitReason } from './exits.ts';
 import { type HandoverMessage, Outbox } from './handover.ts';
-import type { ToMaster, ToWorker, WorkerStats } from './ipc.ts';
+import { isToMaster, type ToMaster, type ToWorker, type WorkerStats } from './ipc.ts';
 import { LineCapture } from './line-capture.ts';
 import { readUsage, type Usage } from './proc.ts';
 import type { Occupancy, Occupant } from './slot.ts';
@@ -161,8 +161,8 @@ export class Child implements Occupant {
     this.#asked = reason;
     this.outbox.retire();
     if (this.#state === 'ready') this.#state = 'draining';
-    // Where the Python processes stay, those who follow need their threads.
-    const releases = reason !== 'reload' && reason !== 'stop';
+    // Whoever follows in its place needs its Python threads; elsewhere they stay to the end.
+    const releases = reason !== 'reload' && reason !== 'stop' && reason !== 'scale_down';
     this.#send({ kind: 'drain', graceful, heirs, releases });
     this.#allow(graceful + END_TIME, () => this.#killGroup());
   }
@@ -190,7 +190,10 @@ export class Child implements Occupant {
 
   #listen(): void {
     const child = this.#process;
-    child.on('message', (message, handle) => this.#hear(message as ToMaster, handle));
+    // Apps say things of their own, 'ready' to process managers say; what is none of ours means nothing.
+    child.on('message', (message, handle) => {
+      if (isToMaster(message)) this.#hear(message, handle);
+    });
     // Could not be started, or a message could not be sent to one that is ending: its exit says it all.
     child.on('error', (error) => {
       this.#logger.error({ err: error, worker: this.slot }, 'Cannot start or reach a worker');

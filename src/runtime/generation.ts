@@ -192,7 +192,6 @@ export class Generation implements WorkerSlotOwner {
       if (slot !== undefined) this.#former.add(slot);
       slot?.giveUp();
       for (const child of slot?.children ?? []) this.retire(child, 'scale_down');
-      this.#deal();
     }
     return this.#slots.length;
   }
@@ -204,7 +203,9 @@ export class Generation implements WorkerSlotOwner {
       if (child.state === 'ready' && child.isSilent(SILENCE_SLACK)) child.kill('stuck');
     }
     if (this.#isServing) this.#pools.tick(now);
-    if (!this.#isServing || this.#slots.some(({ state }) => state === 'replacing')) return;
+    // Those that drain for long must not add up.
+    const isCrowded = this.children.length >= 2 * this.#slots.length;
+    if (!this.#isServing || isCrowded || this.#slots.some(({ state }) => state === 'replacing')) return;
     for (const slot of this.#slots) {
       const reason = slot.due(now);
       if (reason === null) continue;
@@ -267,11 +268,11 @@ export class Generation implements WorkerSlotOwner {
 
   changed(): void {
     for (const slot of this.#former) if (slot.children.length === 0) this.#former.delete(slot);
+    if (this.#isServing) this.#deal();
     for (const resolve of this.#whenChanged.splice(0)) resolve();
   }
 
   serving(child: Child): void {
-    this.#deal();
     this.#options.events.serving(child);
   }
 
@@ -309,10 +310,10 @@ export class Generation implements WorkerSlotOwner {
     return this.#boot?.isOver === false;
   }
 
-  /** Threads go to the workers there are, once those are there. */
+  /** Threads go to the workers there are, once those are there and others gone. */
   #deal(): void {
     const { length } = this.#slots;
-    if (this.#dealt === length) return;
+    if (this.#dealt === length || this.#former.size > 0 || this.#slots.at(-1)?.current === null) return;
     this.#dealt = length;
     this.#pools.deal(length);
   }

@@ -26,9 +26,6 @@ const LOW_WATER = 64 * 1024;
 /** Bytes of a response nobody wants that are read to keep the lane. */
 const DISCARD_LIMIT = 1024 * 1024;
 
-const lostBy = (what: string): GatewayError =>
-  new GatewayError('ERR_PYTHON_LOST', `The request was lost: ${what}`);
-
 interface Reader {
   resolve(step: IteratorResult<Uint8Array>): void;
   reject(error: unknown): void;
@@ -168,7 +165,8 @@ export class Conversation implements LaneUser, AsyncIterator<Uint8Array> {
       this.#start();
       return;
     }
-    this.#over(lostBy(why === null ? 'the Python process has ended' : why.message));
+    const what = why === null ? 'the Python process has ended' : why.message;
+    this.#over(new GatewayError('ERR_PYTHON_LOST', `The request was lost: ${what}`));
   }
 
   sent(): void {
@@ -197,7 +195,8 @@ export class Conversation implements LaneUser, AsyncIterator<Uint8Array> {
 
   readonly #send = (lane: Lane | null): void => {
     if (lane === null) {
-      this.#over(lostBy('no Python thread came free within timeouts.queue'));
+      const message = 'No Python thread came free within timeouts.queue';
+      this.#over(new GatewayError('ERR_PYTHON_BUSY', message));
       return;
     }
     const { frame, follows } = this.#options;

@@ -203,8 +203,11 @@ export class LaneServer implements LaneOwner {
   }
 
   #isNeeded(): boolean {
-    if (!this.#isLeaving || this.#waiting.size > 0 || this.#options.admission.waiting > 0) return true;
-    return this.#holdsLast && this.#lanes.size === 1;
+    if (!this.#isLeaving) return true;
+    // Who has been let in will ask for a lane in a moment; the one in question is idle, or about to be.
+    const { running, waiting } = this.#options.admission;
+    const busy = [...this.#lanes].filter(({ state }) => state !== 'idle').length;
+    return waiting > 0 || running > busy || (this.#holdsLast && this.#lanes.size === 1);
   }
 
   #dropUnwanted(): void {

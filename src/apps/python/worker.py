@@ -620,7 +620,7 @@ class Lane:
             self._disconnect()
 
     def _connect(self, path):
-        """False where nobody listens, or nobody wants the connection any more."""
+        """False where nobody listens."""
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             sock.connect(path)
@@ -636,8 +636,10 @@ class Lane:
         worker = self._worker
         head = '%d\0%d\0%d\0%s' % (os.getpid(), worker.process, self.number, worker.token)
         self.send(HELLO, 0, VERSION, head.encode('latin-1'), (), 0)
-        # The main thread may have changed its mind before it could see this connection.
-        return worker.wants(self, path)
+        # The main thread may have changed its mind before it could see this connection. A request may be there already.
+        if not worker.wants(self, path):
+            self.leave()
+        return True
 
     def _disconnect(self):
         self.connected = self.busy = False
