@@ -50,10 +50,10 @@ describe('Python processes that fail', function () {
 
   it('that are killed under load lose no request that can be sent again', async () => {
     await start(pythonMount('faults:application', {}, { processes: 2, threads: 2 }), { workers: 2 });
-    let isDone = false;
+    const done = new AbortController();
     const statuses = new Map<number, number>();
     const clients = Array.from({ length: 6 }, async () => {
-      while (!isDone) {
+      while (!done.signal.aborted) {
         const { status } = await get('/sleep?0.005');
         statuses.set(status, (statuses.get(status) ?? 0) + 1);
       }
@@ -65,7 +65,7 @@ describe('Python processes that fail', function () {
       process.kill(victim, 'SIGKILL');
       await waitFor(async () => !(await pids()).includes(victim), { what: 'it to be gone' });
     }
-    isDone = true;
+    done.abort();
     await Promise.all(clients);
     expect([...statuses.keys()], JSON.stringify([...statuses])).to.deep.equal([200]);
   });

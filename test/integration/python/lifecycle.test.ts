@@ -45,10 +45,10 @@ describe('Python mounts', function () {
     runViaduct([name, ...args, '-c', join(daemon.dir, 'viaduct.yaml')]);
   /** Requests without a pause until stop(); its result is how many answers of each kind came. */
   const load = (clients: number, path: string): { stop(): Promise<Record<string, number>> } => {
-    let isDone = false;
+    const done = new AbortController();
     const found: Record<string, number> = {};
     const running = Array.from({ length: clients }, async () => {
-      while (!isDone) {
+      while (!done.signal.aborted) {
         const { status, text } = await get(path, 'POST');
         const key = status === 200 ? text : String(status);
         found[key] = (found[key] ?? 0) + 1;
@@ -56,7 +56,7 @@ describe('Python mounts', function () {
     });
     return {
       stop: async () => {
-        isDone = true;
+        done.abort();
         await Promise.all(running);
         return found;
       },
