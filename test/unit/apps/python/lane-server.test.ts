@@ -80,7 +80,7 @@ describe('apps/python/lane-server', () => {
     await removeTempDir(folder);
   });
 
-  const open = async (pid = 1, thread: number = threads.length): Promise<Thread> => {
+  const connectThread = async (pid = 1, thread: number = threads.length): Promise<Thread> => {
     const before = lanes.size;
     const made = new Thread(path, pid, thread);
     threads.push(made);
@@ -123,7 +123,7 @@ describe('apps/python/lane-server', () => {
 
   it('lets as many requests in as there are threads, up to limits.requests', async () => {
     expect(admission.enter()).to.equal(false);
-    for (let count = 0; count < 4; count += 1) await open();
+    for (let count = 0; count < 4; count += 1) await connectThread();
     expect([1, 2, 3].map(() => admission.enter())).to.deep.equal([true, true, true]);
     expect(admission.enter()).to.equal(false);
     threads[0]?.socket.destroy();
@@ -138,7 +138,7 @@ describe('apps/python/lane-server', () => {
   });
 
   it('uses the thread that was busy last, and those that still close last of all', async () => {
-    const [a, b] = [await open(), await open()];
+    const [a, b] = [await connectThread(), await connectThread()];
     const first = ask();
     await b.request();
     b.answer('one', Flag.FIN | Flag.CLOSING);
@@ -154,7 +154,7 @@ describe('apps/python/lane-server', () => {
   });
 
   it('streams a response, and tells the length of one that is complete from the start', async () => {
-    const thread = await open();
+    const thread = await connectThread();
     const streamed = ask();
     await thread.request();
     thread.answer('a', 0);
@@ -170,7 +170,7 @@ describe('apps/python/lane-server', () => {
   });
 
   it('sends a request again, once, where its thread went and it may be', async () => {
-    for (let count = 0; count < 3; count += 1) await open();
+    for (let count = 0; count < 3; count += 1) await connectThread();
     const again = ask();
     await threads[2]?.request();
     threads[2]?.socket.destroy();
@@ -186,7 +186,7 @@ describe('apps/python/lane-server', () => {
   });
 
   it('does not send it again where it may not be', async () => {
-    for (let count = 0; count < 2; count += 1) await open();
+    for (let count = 0; count < 2; count += 1) await connectThread();
     const post = ask({ REQUEST_METHOD: 'POST' });
     await threads[1]?.request();
     threads[1]?.socket.destroy();
@@ -201,7 +201,7 @@ describe('apps/python/lane-server', () => {
 
   it('waits for a thread, but not for ever', async () => {
     const waiting = ask();
-    const thread = await open();
+    const thread = await connectThread();
     await thread.request();
     thread.answer('at last');
     expect(await waiting.body).to.equal('at last');
@@ -213,7 +213,7 @@ describe('apps/python/lane-server', () => {
   });
 
   it('gives the thread up where the client leaves, and reports it where it does not come back', async () => {
-    const thread = await open(7, 3);
+    const thread = await connectThread(7, 3);
     const client = new AbortController();
     const left = ask({ REQUEST_URI: '/slow' }, client);
     await thread.request();
@@ -228,13 +228,13 @@ describe('apps/python/lane-server', () => {
   });
 
   it('reports at once what took too long, and nothing that came back in time', async () => {
-    const thread = await open(7, 3);
+    const thread = await connectThread(7, 3);
     const client = new AbortController();
     const left = ask({}, client);
     await thread.request();
     client.abort(new GatewayError('ERR_GATEWAY_CLIENT_GONE', 'gone'));
     await codeOf(left.body);
-    const back = await open(7, 3);
+    const back = await connectThread(7, 3);
     const late = new AbortController();
     const slow = ask({}, late);
     await back.request();
@@ -242,7 +242,7 @@ describe('apps/python/lane-server', () => {
     expect(await codeOf(slow.body)).to.equal('ERR_GATEWAY_TIMEOUT');
     expect(overdue.map(({ thread: at }) => at)).to.deep.equal([3]);
     // What is due after the first one would have been has come, and that has not.
-    const other = await open(7, 4);
+    const other = await connectThread(7, 4);
     const third = new AbortController();
     const last = ask({}, third);
     await other.request();
@@ -263,7 +263,7 @@ describe('apps/python/lane-server', () => {
   });
 
   it('lets its threads go once it is released and nobody needs them', async () => {
-    const [a, b] = [await open(), await open()];
+    const [a, b] = [await connectThread(), await connectThread()];
     expect(admission.enter()).to.equal(true);
     const inside = ask();
     await b.request();
@@ -295,7 +295,7 @@ describe('apps/python/lane-server', () => {
   });
 
   it('refuses an environ that cannot be sent', async () => {
-    await open();
+    await connectThread();
     expect(await codeOf(ask({ HTTP_X: 'a\0b' }).body)).to.equal('ERR_PYTHON_ENVIRON');
     expect(await codeOf(ask({ HTTP_X: '€' }).body)).to.equal('ERR_PYTHON_ENVIRON');
   });
