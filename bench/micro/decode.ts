@@ -3,7 +3,7 @@
 import { EventEmitter } from 'node:events';
 import fastcgiStream from 'fastcgi-stream';
 import { bench, do_not_optimize, run, summary } from 'mitata';
-import { fillEnviron, RequestEnviron } from '../../src/gateway/environ.ts';
+import { completeEnviron, makeEnviron } from '../../src/gateway/environ.ts';
 import type { ErrorStream, InputStream } from '../../src/gateway/contract.ts';
 import { FastcgiDecoder } from '../../src/protocol/fastcgi/decoder.ts';
 import type { FastcgiSink } from '../../src/protocol/fastcgi/events.ts';
@@ -18,8 +18,8 @@ const errors = {} as ErrorStream;
 const controller = new AbortController();
 
 function fill(params: readonly string[]): void {
-  const environ = new RequestEnviron(input, errors, controller);
-  fillEnviron(environ, params);
+  const environ = makeEnviron(params, input, errors, controller);
+  completeEnviron(environ);
   do_not_optimize(environ);
 }
 

@@ -2,7 +2,7 @@
 import type { AbortPhase, MountMetrics, ShedReason } from '../observe/mount-metrics.ts';
 import type { Waiting } from './admission.ts';
 import { Delivery, type DeliveryOwner } from './delivery.ts';
-import { RequestEnviron } from './environ.ts';
+import { makeEnviron, type RequestEnviron } from './environ.ts';
 import { errorPage } from './error-page.ts';
 import { ErrorLines, type LineSink } from './error-stream.ts';
 import { GatewayError } from './errors.ts';
@@ -53,7 +53,7 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Me
     this.#owner = owner;
     this.#input = new Input(exchange.body);
     this.#errors = new ErrorLines(this);
-    this.environ = new RequestEnviron(this.#input, this.#errors, this.#controller);
+    this.environ = makeEnviron(exchange.params, this.#input, this.#errors, this.#controller);
     exchange.onClose = (reason) => this.#closed(reason);
   }
 

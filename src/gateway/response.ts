@@ -80,7 +80,9 @@ export class Response {
         `Cannot start response: ${args.length} arguments, wanted status, headers and excInfo`,
       );
     }
-    const [status, headers, excInfo] = args;
+    const status = args[0];
+    const headers = args[1];
+    const excInfo = args[2];
     if (this.#ended) throw new GatewayError('ERR_GATEWAY_ENDED', 'Cannot start response: it has ended');
     if (excInfo !== undefined && excInfo !== null) {
       if (this.#headersSent) throw excInfo;

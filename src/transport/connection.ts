@@ -4,16 +4,22 @@ import type { Socket } from 'node:net';
 import type { ConnectionState } from '../observe/listener-metrics.ts';
 import type { OpenConnection, TransportContext } from './context.ts';
 import type { Flow } from './flow-control.ts';
+import { Reading, takeHandle } from './reading.ts';
 import { LINGER_PAUSE, LINGER_TOTAL } from './timeouts.ts';
 
+/** Chunks after which a connection is read through Reading; one that brings a single request never pays for it. */
+const SEVERAL = 4;
+
 export abstract class Connection implements Flow, OpenConnection {
-  protected readonly socket: Socket;
+  protected socket: Socket;
   protected readonly context: TransportContext;
   /** performance.now() when the chunk that is being read arrived. */
   protected readAt = 0;
   /** The peer has sent its FIN. */
   protected peerEnded = false;
   place = -1;
+  #reading: Reading | null = null;
+  #chunks = 0;
   #state: ConnectionState = 'idle';
   #deadline: number;
   #closing = false;
@@ -28,13 +34,7 @@ export abstract class Connection implements Flow, OpenConnection {
     this.context = context;
     this.#deadline = context.ticker.now + context.timeouts.idle;
     socket.on('data', (chunk: Buffer) => this.receive(chunk));
-    socket.on('end', () => this.#ended());
-    socket.on('drain', () => this.#wake());
-    socket.on('timeout', () => this.#stalled());
-    socket.on('finish', () => this.#linger());
-    // An error is always followed by 'close', which says the same to everybody.
-    socket.on('error', () => undefined);
-    socket.on('close', () => this.#closed());
+    this.#listen(socket);
   }
 
   get closing(): boolean {
@@ -49,7 +49,7 @@ export abstract class Connection implements Flow, OpenConnection {
     return this.#state;
   }
 
-  /** Bytes from the peer. */
+  /** Bytes from the peer; good until it returns, see keep(). */
   receive(chunk: Buffer): void {
     this.readAt = performance.now();
     if (this.#closing) {
@@ -57,6 +57,8 @@ export abstract class Connection implements Flow, OpenConnection {
       return;
     }
     this.decode(chunk);
+    this.#chunks += 1;
+    if (this.#chunks >= SEVERAL && this.#reading === null) this.#readOn();
   }
 
   /** Closes after its next request. */
@@ -126,10 +128,19 @@ export abstract class Connection implements Flow, OpenConnection {
     this.socket.destroy();
   }
 
+  /** A part of the chunk that is being read, to be held for longer. */
+  protected keep(part: Buffer): Buffer {
+    return this.#reading === null ? part : this.#reading.keep(part);
+  }
+
   protected setState(state: ConnectionState): void {
-    if (state === this.#state) return;
-    this.context.metrics.moved(this.#state, state);
-    this.#state = state;
+    if (state !== this.#state) {
+      this.context.metrics.moved(this.#state, state);
+      this.#state = state;
+    } else if (state !== 'idle') {
+      // Who goes on in the same state does not get more time for it.
+      return;
+    }
     if (this.#closing) return;
     const { now } = this.context.ticker;
     const { timeouts } = this.context;
@@ -151,6 +162,27 @@ export abstract class Connection implements Flow, OpenConnection {
   protected abstract lost(): void;
   /** Looks after the deadlines of request bodies. */
   protected abstract tickRequests(now: number): void;
+
+  #listen(socket: Socket): void {
+    socket.on('end', () => this.#ended());
+    socket.on('drain', () => this.#wake());
+    socket.on('timeout', () => this.#stalled());
+    socket.on('finish', () => this.#linger());
+    // An error is always followed by 'close', which says the same to everybody.
+    socket.on('error', () => undefined);
+    socket.on('close', () => this.#closed());
+  }
+
+  /** Reads the cheaper way from here on: what has sent several chunks most likely sends more. */
+  #readOn(): void {
+    if (this.#closing || this.#pauses > 0) return;
+    const { writableHighWaterMark } = this.socket;
+    const handle = takeHandle(this.socket);
+    if (handle === null) return;
+    this.#reading = new Reading(handle, writableHighWaterMark, (chunk) => this.receive(chunk));
+    this.socket = this.#reading.socket;
+    this.#listen(this.socket);
+  }
 
   #ended(): void {
     this.peerEnded = true;

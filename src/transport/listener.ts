@@ -132,16 +132,12 @@ export class Listener implements Timed {
       return;
     }
     const isFull = this.#count.open >= limits.connections;
-    this.#count.open += 1;
-    socket.once('close', () => (this.#count.open -= 1));
     metrics.accepted();
     if (isFull) metrics.dropped('connection_limit');
     const context = isFull ? this.#full : this.#context;
     const { protocol } = this.#options;
     if (protocol === 'auto') {
-      this.#connections.add(
-        new Undecided(socket, context, (found, first) => this.#open(socket, found, context, first)),
-      );
+      this.#add(new Undecided(socket, context, (found, first) => this.#open(socket, found, context, first)));
     } else {
       this.#open(socket, protocol, context, null);
     }
@@ -162,11 +158,17 @@ export class Listener implements Timed {
 
   #forget(connection: OpenConnection): void {
     this.#connections.delete(connection);
+    this.#count.open -= 1;
     if (this.#connections.size === 0) this.#whenEmpty?.();
   }
 
-  #keep(connection: OpenConnection, context: TransportContext): void {
+  #add(connection: OpenConnection): void {
     this.#connections.add(connection);
+    this.#count.open += 1;
+  }
+
+  #keep(connection: OpenConnection, context: TransportContext): void {
+    this.#add(connection);
     if (context === this.#full) connection.serveOnce();
   }
 }

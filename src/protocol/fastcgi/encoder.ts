@@ -1,4 +1,5 @@
 // FastCGI 1.0 records that the application side sends. Bytes only; who writes them, and when, is not known here.
+import { latin1Write } from '../latin1.ts';
 import { FCGI_VERSION, HEADER_LENGTH, MAX_CONTENT_LENGTH, RecordType } from './constants.ts';
 
 /** Up to here one buffer is cheaper than a writev of views (measured in bench/micro/encoder.ts). */
@@ -21,9 +22,14 @@ function writeHeader(out: Buffer, at: number, type: number, id: number, length: 
 
 function writeEnd(out: Buffer, at: number, id: number, appStatus: number, protocolStatus: number): number {
   const body = writeHeader(out, at, RecordType.EndRequest, id, END_LENGTH);
-  out.writeUInt32BE(appStatus, body);
-  out.fill(0, body + 4, body + END_LENGTH);
+  out[body] = appStatus >>> 24;
+  out[body + 1] = appStatus >>> 16;
+  out[body + 2] = appStatus >>> 8;
+  out[body + 3] = appStatus;
   out[body + 4] = protocolStatus;
+  out[body + 5] = 0;
+  out[body + 6] = 0;
+  out[body + 7] = 0;
   return body + END_LENGTH;
 }
 
@@ -99,7 +105,7 @@ function encodeSmall(
   let at = 0;
   if (size > 0) {
     at = writeHeader(out, at, RecordType.Stdout, id, size);
-    at += out.write(head, at, 'latin1');
+    at += latin1Write(out, head, at);
     for (const chunk of body) {
       out.set(chunk, at);
       at += chunk.length;

@@ -24,7 +24,9 @@ export class FastcgiConnection extends Connection implements FastcgiSink {
   readonly #decoder: FastcgiDecoder;
   readonly #requests = new IdTable<FastcgiExchange>();
   /** Exchanges whose params are complete; they go to the gateway when the chunk is read, so that a short body is there with them. */
-  readonly #ready: FastcgiExchange[] = [];
+  #ready: FastcgiExchange[] = [];
+  /** Requests that the gateway has. */
+  #running = 0;
   /** After this request the connection may not carry another. */
   #lastRequest = false;
   /** A response was cut short: the connection breaks once its other requests are done. */
@@ -37,7 +39,7 @@ export class FastcgiConnection extends Connection implements FastcgiSink {
 
   /** END_REQUEST was sent. */
   release(exchange: FastcgiExchange): void {
-    this.#requests.delete(exchange.id);
+    this.#forget(exchange);
     this.#decoder.release(exchange.id);
     // FastCGI 1.0, section 3.5: without FCGI_KEEP_CONN the application closes after its response.
     if (!exchange.keepConn) this.#lastRequest = true;
@@ -50,13 +52,12 @@ export class FastcgiConnection extends Connection implements FastcgiSink {
    * the decoder: it was never ended, and no other request may take it.
    */
   cut(exchange: FastcgiExchange): void {
-    this.#requests.delete(exchange.id);
+    this.#forget(exchange);
     this.#poisoned = true;
     this.#settle();
   }
 
   onBegin(id: number, keepConn: boolean): void {
-    if (this.#requests.size === 0) this.setState('reading');
     this.#requests.set(id, new FastcgiExchange(this, id, keepConn, this.readAt, this.context.timeouts.send));
   }
 
@@ -70,7 +71,6 @@ export class FastcgiConnection extends Connection implements FastcgiSink {
       return;
     }
     exchange.open(params, declared);
-    this.setState('active');
     this.#ready.push(exchange);
   }
 
@@ -88,9 +88,9 @@ export class FastcgiConnection extends Connection implements FastcgiSink {
         );
       }
       this.#lastRequest = true;
-      if (room > 0) body.push(chunk.subarray(0, room));
+      if (room > 0) body.push(this.keep(chunk.subarray(0, room)));
     } else {
-      body.push(chunk);
+      body.push(this.keep(chunk));
     }
   }
 
@@ -135,10 +135,15 @@ export class FastcgiConnection extends Connection implements FastcgiSink {
 
   protected decode(chunk: Buffer): void {
     this.#decoder.push(chunk);
-    for (const exchange of this.#ready) this.#dispatch(exchange);
-    this.#ready.length = 0;
-    // Of a management record too: what has begun must end, and what has ended is no reason to close.
-    if (this.#requests.size === 0) this.setState(this.#decoder.idle ? 'idle' : 'reading');
+    if (this.#ready.length > 0) {
+      const ready = this.#ready;
+      this.#ready = [];
+      for (const exchange of ready) this.#dispatch(exchange);
+    }
+    // Only now: a request that was answered at once never made the connection anything but idle. What is left of a
+    // management record counts too: what has begun must end, and what has ended is no reason to close.
+    if (this.#running > 0) this.setState('active');
+    else this.setState(this.#requests.size === 0 && this.#decoder.idle ? 'idle' : 'reading');
   }
 
   /**
@@ -202,12 +207,19 @@ export class FastcgiConnection extends Connection implements FastcgiSink {
   #dispatch(exchange: FastcgiExchange): void {
     if (exchange.closed) return;
     exchange.dispatched = true;
+    this.#running += 1;
     this.context.handle(exchange);
   }
 
   #loseAll(reason: AbortReason): void {
     for (const exchange of this.#requests.values()) exchange.close(reason);
     this.#requests.clear();
+    this.#running = 0;
+  }
+
+  #forget(exchange: FastcgiExchange): void {
+    this.#requests.delete(exchange.id);
+    if (exchange.dispatched) this.#running -= 1;
   }
 
   /** Decides what becomes of the connection now that a request is gone. */
