@@ -62,9 +62,15 @@ export class ShapeTable<T extends object> {
   }
 
   #add(group: Shape<T>[], params: readonly string[]): void {
+    const names = params.filter((_, at) => at % 2 === 0).map(ownCopy);
     const plan = this.#plan(params);
     if (plan === null) return;
-    group.push({ names: params.filter((_, at) => at % 2 === 0), plan, make: null, seen: 1 });
+    group.push({
+      names,
+      plan: { ...plan, properties: plan.properties.map(([name, at]) => [ownCopy(name), at]) },
+      make: null,
+      seen: 1,
+    });
   }
 
   #count(shape: Shape<T>): void {
@@ -93,6 +99,9 @@ export class ShapeTable<T extends object> {
     return make;
   }
 }
+
+/** A slice would keep the whole text alive that it was cut from; a property key is a string of its own. */
+const ownCopy = (name: string): string => Object.keys({ [name]: 0 })[0] ?? name;
 
 function groupOf(params: readonly string[]): number {
   const { length } = params;
