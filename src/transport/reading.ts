@@ -57,7 +57,9 @@ export class Reading {
 export function takeHandle(socket: Socket & { _handle?: object | null }): object | null {
   // oxlint-disable-next-line no-underscore-dangle -- Node's name
   const handle = socket._handle ?? null;
-  if (handle === null || socket.readableLength > 0 || socket.writableLength > 0) return null;
+  // A drain that is due would never be heard of.
+  const busy = socket.readableLength > 0 || socket.writableLength > 0 || socket.writableNeedDrain;
+  if (handle === null || busy) return null;
   // oxlint-disable-next-line no-underscore-dangle -- as above
   socket._handle = null;
   socket.removeAllListeners();
