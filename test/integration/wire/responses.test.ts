@@ -131,7 +131,7 @@ describe('wire: responses', () => {
     await start('fastcgi', 'unix');
     const peers = [await worker.connect(), await worker.connect()];
     for (let round = 0; round < 8; round++) {
-      const contents = peers.map((_, which) => patternBytes(300_000 + 7 * round + which));
+      const contents = peers.map((_, which) => patternBytes(300_000 + 7 * round).subarray(which));
       const sizes = peers.map((peer) => peer.size);
       for (const [which, peer] of peers.entries())
         peer.send(fastcgi.head({ path: '/echo', length: contents[which]?.length ?? 0 }));
