@@ -1,5 +1,5 @@
 // From the bytes of a request to a filled environ, for each protocol; fastcgi-stream, which fills none, on the same bytes.
-// Build, then: node dist/bench/micro/decode.js
+// Build, then: node dist/bench/micro/decode.js [NAME]; with the name of one of them only its nanoseconds are printed.
 import { EventEmitter } from 'node:events';
 import fastcgiStream from 'fastcgi-stream';
 import { bench, do_not_optimize, run, summary } from 'mitata';
@@ -98,4 +98,9 @@ bench(
   decodeStream((sink) => new ScgiDecoder(sink, DEFAULT_LIMITS), SCGI_REQUEST),
 );
 
-await run();
+const name = process.argv[2];
+if (name === undefined) await run();
+else {
+  const { benchmarks } = await run({ format: 'quiet', filter: new RegExp(`^${name}$`) });
+  process.stdout.write(`${benchmarks[0]?.runs[0]?.stats?.p50}\n`);
+}
