@@ -214,7 +214,7 @@ describe('observe/metrics', () => {
     listener.closed('idle');
     listener.protocolError('truncated', 'fastcgi');
     listener.protocolError('tls');
-    listener.dropped('max_connections');
+    listener.dropped('connection_limit');
     const states = { idle: 0, reading: 0, active: 1 };
     for (const [state, count] of Object.entries(states)) {
       expect(await value(metrics, 'viaduct_connections', { listener: label, state })).to.equal(count);
@@ -225,7 +225,7 @@ describe('observe/metrics', () => {
       await value(metrics, errors, { listener: label, protocol: 'fastcgi', reason: 'truncated' }),
     ).to.equal(1);
     expect(await value(metrics, errors, { listener: label, protocol: 'auto', reason: 'tls' })).to.equal(1);
-    expect(await value(metrics, 'viaduct_connections_dropped_total', { reason: 'max_connections' })).to.equal(
+    expect(await value(metrics, 'viaduct_connections_dropped_total', { reason: 'connection_limit' })).to.equal(
       1,
     );
   });
