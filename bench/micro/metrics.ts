@@ -111,7 +111,8 @@ const workers = Array.from({ length: SLOTS }, (_, slot) => ({
   cpuSeconds: 12.5,
   statsAge: 0.5,
 }));
-new SupervisorMetrics(master.registry, () => workers);
+const supervisor = new SupervisorMetrics(master.registry, () => workers);
+for (const { kind } of workers) supervisor.spawned(kind);
 let slot = 0;
 bench(`applyDelta of that, ${JSON.stringify(delta).length} bytes as JSON`, () => {
   master.applyDelta((slot = (slot + 1) % SLOTS), delta);

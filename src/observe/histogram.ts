@@ -45,7 +45,8 @@ export class SlotHistogram {
       cumulative += slot;
       return {
         metricName: `${name}_bucket`,
-        labels: { ...labels, le: this.#bounds[index] ?? '+Inf' },
+        labels: { le: this.#bounds[index] ?? '+Inf' },
+        sharedLabels: labels,
         value: cumulative,
       };
     });
