@@ -18,7 +18,7 @@ interface PartName {
 export type MetricsDelta = readonly (PartName & LedgerDelta)[];
 
 export interface MetricSlotsOptions {
-  /** What a worker may name as the reason of a protocol error. Default: nothing. */
+  /** What a worker may name as the reason of a protocol error. Default: anything, up to 64 for each protocol. */
   readonly errorReasons?: Iterable<string>;
 }
 
@@ -26,10 +26,10 @@ export class MetricSlots {
   readonly #mounts = new Map<string, MountMetrics>();
   readonly #listeners = new Map<string, ListenerMetrics>();
   readonly logs = new LogMetrics();
-  readonly #errorReasons: ReadonlySet<string>;
+  readonly #errorReasons: ReadonlySet<string> | null;
 
   constructor(options: MetricSlotsOptions = {}) {
-    this.#errorReasons = new Set(options.errorReasons);
+    this.#errorReasons = options.errorReasons === undefined ? null : new Set(options.errorReasons);
   }
 
   /**

@@ -88,6 +88,10 @@ async function loadWrapped(mount: MountConfig): Promise<Application> {
 
 function makeMount(mount: MountConfig, app: Application, admission: Admission, metrics: MetricSlots): Mount {
   const { limits, timeouts } = mount;
+  metrics.mount(mount.name).watchQueue(limits.queue, () => {
+    const oldest = admission.oldest(mount.name);
+    return oldest === null ? 0 : (performance.now() - oldest) / 1000;
+  });
   return {
     path: mount.path === '/' ? '' : native(mount.path),
     host: mount.host,

@@ -45,7 +45,7 @@ export class Worker {
   constructor({ config, logger, accessLog, metrics }: WorkerOptions) {
     this.#config = config;
     this.#metrics = metrics;
-    this.#log = new RequestLog(logger, accessLog, config.log.slow);
+    this.#log = new RequestLog(logger, accessLog, config.log.slow, metrics);
     this.#ticker.add(this.#log);
     const shared = this.#shared();
     const count: ConnectionCount = { open: 0 };
