@@ -88,8 +88,8 @@ export class MetricSlots {
   }
 
   /**
-   * In the master: the process is gone, its gauges go with it. To be called when its channel has closed ('disconnect'):
-   * 'exit' may come before its last message, whose gauges would then stay for ever.
+   * In the master: the process is gone, its gauges go with it. To be called when its channel has closed ('disconnect'),
+   * after its last message: a delta applied later would bring its gauges back for ever.
    */
   forgetSlot(worker: WorkerKey): void {
     for (const { ledger } of this.#parts()) ledger.forget(worker);
