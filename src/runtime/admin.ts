@@ -12,6 +12,8 @@ export interface AdminSource {
   /** Why requests cannot be served now; empty when they can. */
   unready(): readonly string[];
   status(): object;
+  /** Gets fresh numbers for a scrape: createAdminServer() says how. */
+  refresh?(): Promise<void>;
 }
 
 /** Milliseconds for answers that are under way. */
@@ -32,6 +34,7 @@ export class Admin {
         return { ready: reasons.length === 0, reasons };
       },
       status: () => source.status(),
+      refresh: () => source.refresh?.() ?? Promise.resolve(),
     });
   }
 

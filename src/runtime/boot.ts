@@ -5,7 +5,7 @@ import type { Config, MountConfig } from '../config/types.ts';
 import { Admission } from '../gateway/admission.ts';
 import type { Application } from '../gateway/contract.ts';
 import type { Mount } from '../gateway/mount.ts';
-import { Metrics } from '../observe/metrics.ts';
+import { MetricSlots } from '../observe/metric-slots.ts';
 
 /** One mount that could not be booted. */
 export interface BootFailure {
@@ -31,7 +31,7 @@ export class BootError extends Error {
 }
 
 /** @throws {BootError} naming every mount that failed */
-export async function bootMounts(config: Config, metrics: Metrics): Promise<Mount[]> {
+export async function bootMounts(config: Config, metrics: MetricSlots): Promise<Mount[]> {
   const shared = new Admission({ ...config.limits, queueTimeout: config.timeouts.queue });
   const mounts: Mount[] = [];
   const failures: BootFailure[] = [];
@@ -53,7 +53,7 @@ export async function bootMounts(config: Config, metrics: Metrics): Promise<Moun
 /** Boots every mount once, for `viaduct check`; one text for each that failed. */
 export async function tryBoot(config: Config): Promise<string[]> {
   try {
-    await bootMounts(config, new Metrics());
+    await bootMounts(config, new MetricSlots());
     return [];
   } catch (error) {
     if (!(error instanceof BootError)) throw error;
@@ -86,8 +86,12 @@ async function loadWrapped(mount: MountConfig): Promise<Application> {
   return app;
 }
 
-function makeMount(mount: MountConfig, app: Application, admission: Admission, metrics: Metrics): Mount {
+function makeMount(mount: MountConfig, app: Application, admission: Admission, metrics: MetricSlots): Mount {
   const { limits, timeouts } = mount;
+  metrics.mount(mount.name).watchQueue(limits.queue, () => {
+    const oldest = admission.oldest(mount.name);
+    return oldest === null ? 0 : (performance.now() - oldest) / 1000;
+  });
   return {
     path: mount.path === '/' ? '' : native(mount.path),
     host: mount.host,

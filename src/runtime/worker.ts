@@ -6,7 +6,7 @@ import type { Config, ListenerConfig } from '../config/types.ts';
 import { Gateway } from '../gateway/gateway.ts';
 import { type Deferred, withResolvers } from '../gateway/with-resolvers.ts';
 import type { AccessLog } from '../observe/access-log.ts';
-import { type Metrics, NO_MOUNT } from '../observe/metrics.ts';
+import { type MetricSlots, NO_MOUNT } from '../observe/metric-slots.ts';
 import type { TransportExchange } from '../transport/context.ts';
 import {
   type ConnectionCount,
@@ -27,12 +27,12 @@ export interface WorkerOptions {
   readonly config: Config;
   readonly logger: Logger;
   readonly accessLog: AccessLog;
-  readonly metrics: Metrics;
+  readonly metrics: MetricSlots;
 }
 
 export class Worker {
   readonly #config: Config;
-  readonly #metrics: Metrics;
+  readonly #metrics: MetricSlots;
   readonly #log: RequestLog;
   readonly #ticker = new Ticker();
   readonly #listeners: Listener[];
@@ -45,7 +45,7 @@ export class Worker {
   constructor({ config, logger, accessLog, metrics }: WorkerOptions) {
     this.#config = config;
     this.#metrics = metrics;
-    this.#log = new RequestLog(logger, accessLog, config.log.slow);
+    this.#log = new RequestLog(logger, accessLog, config.log.slow, metrics);
     this.#ticker.add(this.#log);
     const shared = this.#shared();
     const count: ConnectionCount = { open: 0 };

@@ -136,11 +136,11 @@ export class TestWorker {
     return found;
   }
 
-  /** viaduct_connections_dropped_total by reason. */
+  /** viaduct_connections_dropped_total by reason, without those at 0. */
   get dropped(): Record<string, number> {
     const found: Record<string, number> = {};
     for (const { labels, value } of this.#samples((slots) => slots.droppedSamples()))
-      found[String(labels['reason'])] = value;
+      if (value > 0) found[String(labels['reason'])] = value;
     return found;
   }
 
