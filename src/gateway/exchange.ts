@@ -2,7 +2,7 @@
 // Each protocol's responder implements it; the gateway knows neither protocol nor socket.
 import type { HeaderList } from './contract.ts';
 
-/** The request body as the transport receives it. One reader; chunks are handed over, not copied. */
+/** The request body as the transport receives it. One reader at a time. */
 export interface BodyReader {
   /** Called once when `complete` turns true. Set by the gateway. */
   onComplete: (() => void) | null;
@@ -17,6 +17,11 @@ export interface BodyReader {
    * @throws {GatewayError} ERR_BODY_TRUNCATED, ERR_BODY_TIMEOUT, ERR_BODY_TOO_LARGE, ERR_BODY_AFTER_HEADERS
    */
   read(): Uint8Array | null | Promise<Uint8Array | null>;
+  /**
+   * The next `size` bytes, fewer only where the body ends; a buffer of that size is made for what does not lie together.
+   * @throws {GatewayError} as read()
+   */
+  take(size: number): Uint8Array | Promise<Uint8Array>;
 }
 
 /** Why an exchange ends before its response did. */

@@ -92,6 +92,10 @@ export abstract class Connection implements Flow, OpenConnection {
     if (this.#pauses === 0) this.socket.resume();
   }
 
+  keep(part: Buffer): Buffer {
+    return this.#reading === null ? part : this.#reading.keep(part);
+  }
+
   /** Writes all parts as one; false above the high-water mark. `timeout` starts where the peer does not keep up. */
   write(parts: readonly Uint8Array[], timeout: number): boolean {
     const { socket } = this;
@@ -101,7 +105,7 @@ export abstract class Connection implements Flow, OpenConnection {
     for (const part of parts) below = socket.write(part);
     if (parts.length > 1) socket.uncork();
     // Only where the kernel did not take it all. The socket's own timer sees progress inside one long write; no event does.
-    if (socket.writableLength > 0) socket.setTimeout(timeout);
+    if (socket.writableLength > 0 && socket.timeout !== timeout) socket.setTimeout(timeout);
     return below;
   }
 
@@ -126,11 +130,6 @@ export abstract class Connection implements Flow, OpenConnection {
   destroy(): void {
     this.#closing = true;
     this.socket.destroy();
-  }
-
-  /** A part of the chunk that is being read, to be held for longer. */
-  protected keep(part: Buffer): Buffer {
-    return this.#reading === null ? part : this.#reading.keep(part);
   }
 
   protected setState(state: ConnectionState): void {

@@ -66,6 +66,19 @@ export class FakeBody implements BodyReader {
     });
   }
 
+  async take(size: number): Promise<Uint8Array> {
+    const pieces: Uint8Array[] = [];
+    for (let left = size; left > 0;) {
+      const chunk = await this.read();
+      if (chunk === null) break;
+      if (chunk.length > left) this.#chunks.unshift(chunk.subarray(left));
+      pieces.push(chunk.subarray(0, left));
+      left -= Math.min(left, chunk.length);
+    }
+    const [only = Buffer.alloc(0)] = pieces;
+    return pieces.length <= 1 ? only : Buffer.concat(pieces);
+  }
+
   #answer(chunk: Uint8Array | null): void {
     this.#reader?.resolve(chunk);
     this.#reader = null;

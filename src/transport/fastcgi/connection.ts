@@ -88,9 +88,9 @@ export class FastcgiConnection extends Connection implements FastcgiSink {
         );
       }
       this.#lastRequest = true;
-      if (room > 0) body.push(this.keep(chunk.subarray(0, room)));
+      if (room > 0) body.push(chunk.subarray(0, room));
     } else {
-      body.push(this.keep(chunk));
+      body.push(chunk);
     }
   }
 

@@ -37,6 +37,7 @@ export class HttpExchange implements Exchange {
     this.body = new BodyQueue(declaredLength(request), {
       pause: () => request.pause(),
       resume: () => request.resume(),
+      keep: (part) => part,
     });
     request.on('data', (chunk: Buffer) => this.body.push(chunk));
     request.on('end', () => this.body.end());

@@ -71,7 +71,7 @@ export class StreamConnection extends Connection implements StreamSink {
   }
 
   onBody(chunk: Buffer): void {
-    this.#exchange?.body.push(this.keep(chunk));
+    this.#exchange?.body.push(chunk);
   }
 
   onBodyEnd(): void {

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import * as fc from 'fast-check';
 import { GatewayError } from '../../../src/gateway/errors.ts';
 import { BodyQueue } from '../../../src/transport/body-queue.ts';
 import { BODY_HIGH_WATER, BODY_LOW_WATER } from '../../../src/transport/flow-control.ts';
@@ -15,6 +16,17 @@ const codeOf = async (read: () => unknown): Promise<string> => {
   return 'none';
 };
 
+/** Takes `sizes` in turn until the end. */
+async function readAll(body: BodyQueue, sizes: readonly number[]): Promise<Uint8Array[]> {
+  const got: Uint8Array[] = [];
+  for (let turn = 0; ; turn++) {
+    const size = sizes[turn % sizes.length] ?? 1;
+    const chunk = await body.take(size);
+    if (chunk.length > 0) got.push(chunk);
+    if (chunk.length < size) return got;
+  }
+}
+
 describe('transport/body-queue', () => {
   let calls: string[];
   const queue = (declared: number): BodyQueue => {
@@ -22,8 +34,42 @@ describe('transport/body-queue', () => {
     return new BodyQueue(declared, {
       pause: () => void calls.push('pause'),
       resume: () => void calls.push('resume'),
+      keep: (part) => part,
     });
   };
+
+  it('take() gives exactly what was asked for, however it comes, of chunks that do not last', async () => {
+    const pieces = fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 20 });
+    const sizes = fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 1, maxLength: 8 });
+    const early = fc.nat({ max: 20 });
+    await fc.assert(
+      fc.asyncProperty(pieces, sizes, early, fc.boolean(), async (all, turns, before, declares) => {
+        const whole = Buffer.concat(all);
+        const body = new BodyQueue(declares ? whole.length : -1, {
+          pause: () => undefined,
+          resume: () => undefined,
+          keep: (part) => Buffer.from(part),
+        });
+        const shared = Buffer.alloc(40);
+        const push = (piece: Uint8Array): void => {
+          shared.set(piece);
+          body.push(shared.subarray(0, piece.length));
+          shared.fill(0);
+        };
+        all.slice(0, before).forEach(push);
+        const reading = readAll(body, turns);
+        for (const piece of all.slice(before)) {
+          push(piece);
+          await Promise.resolve();
+        }
+        body.end();
+        const got = await reading;
+        expect(Buffer.concat(got).equals(whole)).to.equal(true);
+        for (const [at, chunk] of got.slice(0, -1).entries())
+          expect(chunk.length).to.equal(turns[at % turns.length]);
+      }),
+    );
+  });
 
   it('hands chunks over as they are, and then the end, again and again', async () => {
     const body = queue(6);
