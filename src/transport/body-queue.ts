@@ -3,6 +3,7 @@ import { Buffer } from 'node:buffer';
 import { GatewayError } from '../gateway/errors.ts';
 import type { BodyReader } from '../gateway/exchange.ts';
 import { BODY_HIGH_WATER, BODY_LOW_WATER, type Flow } from './flow-control.ts';
+import { Gathering } from './gathering.ts';
 
 /** Milliseconds without a byte after which a peer that saw our headers is taken to have stopped sending for good. */
 const AFTER_HEADERS_LIMIT = 2000;
@@ -22,6 +23,9 @@ interface Reader {
 export class BodyQueue implements BodyReader {
   readonly #flow: Flow;
   readonly #chunks: Uint8Array[] = [];
+  /** What comes behind #chunks. */
+  readonly #gathering = new Gathering();
+  /** Bytes in both. */
   #size = 0;
   #paused = false;
   #error: GatewayError | null = null;
@@ -59,7 +63,7 @@ export class BodyQueue implements BodyReader {
       return;
     }
     const rest = this.#reader === null ? chunk : this.#serve(this.#reader, chunk);
-    if (rest.length > 0) this.#queue(this.#flow.keep(rest));
+    if (rest.length > 0) this.#hold(rest);
     if (this.received === this.declared) this.#finish();
   }
 
@@ -78,8 +82,7 @@ export class BodyQueue implements BodyReader {
   fail(error: GatewayError): void {
     if (this.complete || this.#error !== null) return;
     this.#error = error;
-    this.#chunks.length = 0;
-    this.#size = 0;
+    this.#drop();
     this.#resume();
     const reader = this.#reader;
     this.#reader = null;
@@ -89,13 +92,13 @@ export class BodyQueue implements BodyReader {
   /** Nobody will read any more: what still comes is dropped. */
   discard(): void {
     this.#discarding = true;
-    this.#chunks.length = 0;
-    this.#size = 0;
+    this.#drop();
     this.onComplete = null;
     this.#resume();
   }
 
   read(): Uint8Array | null | Promise<Uint8Array | null> {
+    this.#stopGathering();
     const chunk = this.#shift();
     if (chunk !== null) return chunk;
     if (this.#error !== null) throw this.#error;
@@ -104,17 +107,9 @@ export class BodyQueue implements BodyReader {
   }
 
   take(size: number): Uint8Array | Promise<Uint8Array> {
-    const first = this.#chunks[0];
+    const [first] = this.#chunks;
     if (first !== undefined && first.length >= size) return this.#cut(first, size);
-    const target = Buffer.allocUnsafe(size);
-    let at = 0;
-    while (at < size) {
-      const chunk = this.#chunks[0];
-      if (chunk === undefined) break;
-      const piece = this.#cut(chunk, size - at);
-      target.set(piece, at);
-      at += piece.length;
-    }
+    const { target, at } = this.#targetOf(size);
     if (at === size) return target;
     if (this.#error !== null) throw this.#error;
     if (this.complete) return target.subarray(0, at);
@@ -151,14 +146,36 @@ export class BodyQueue implements BodyReader {
     this.onComplete?.();
   }
 
+  /** A buffer of `size` bytes with what is there already. */
+  #targetOf(size: number): { target: Uint8Array; at: number } {
+    if (this.#chunks.length === 0) {
+      const open = this.#gathering.handOver();
+      if (open !== null) {
+        this.#taken(open.at);
+        if (open.buffer.length === size) return { target: open.buffer, at: open.at };
+        this.#queue(open.buffer.subarray(0, open.at));
+      }
+    } else {
+      this.#stopGathering();
+    }
+    const target = Buffer.allocUnsafe(size);
+    let at = 0;
+    for (let [chunk] = this.#chunks; chunk !== undefined && at < size; [chunk] = this.#chunks) {
+      const piece = this.#cut(chunk, size - at);
+      target.set(piece, at);
+      at += piece.length;
+    }
+    this.#gathering.start(size);
+    return { target, at };
+  }
+
   /** Gives a waiting reader what it waits for, and what is left of the chunk. */
   #serve(reader: Reader, chunk: Uint8Array): Uint8Array {
     const { target, at } = reader;
     if (target === null) {
       this.#reader = null;
-      this.#queue(this.#flow.keep(chunk));
       reader.resolve();
-      return NOTHING;
+      return chunk;
     }
     const taken = Math.min(target.length - at, chunk.length);
     target.set(taken === chunk.length ? chunk : chunk.subarray(0, taken), at);
@@ -170,9 +187,34 @@ export class BodyQueue implements BodyReader {
     return chunk.subarray(taken);
   }
 
+  /** Nobody waits for `rest`, a part of the chunk that is being received. */
+  #hold(rest: Uint8Array): void {
+    if (!this.#gathering.active) {
+      this.#queue(this.#flow.keep(rest));
+      return;
+    }
+    this.#gathering.add(rest, (buffer) => this.#chunks.push(buffer));
+    this.#grown(rest.length);
+  }
+
   #queue(chunk: Uint8Array): void {
     this.#chunks.push(chunk);
-    this.#size += chunk.length;
+    this.#grown(chunk.length);
+  }
+
+  #drop(): void {
+    this.#gathering.stop();
+    this.#chunks.length = 0;
+    this.#size = 0;
+  }
+
+  #stopGathering(): void {
+    const rest = this.#gathering.stop();
+    if (rest !== null) this.#chunks.push(rest);
+  }
+
+  #grown(size: number): void {
+    this.#size += size;
     if (this.#size >= BODY_HIGH_WATER) this.#pause();
   }
 

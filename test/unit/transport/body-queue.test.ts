@@ -42,15 +42,26 @@ describe('transport/body-queue', () => {
     const pieces = fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 20 });
     const sizes = fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 1, maxLength: 8 });
     const early = fc.nat({ max: 20 });
+    const bursts = fc.integer({ min: 1, max: 6 });
+    // Small reads are cut from what comes, large ones gathered; both in turn where it is 100.
+    const scaled = fc
+      .tuple(pieces, sizes, fc.constantFrom(1, 100, 200))
+      .map(
+        ([all, turns, scale]) =>
+          [
+            all.map((piece) => Buffer.from(Array.from({ length: scale }, () => [...piece]).flat())),
+            turns.map((size) => size * scale),
+          ] as const,
+      );
     await fc.assert(
-      fc.asyncProperty(pieces, sizes, early, fc.boolean(), async (all, turns, before, declares) => {
+      fc.asyncProperty(scaled, early, bursts, fc.boolean(), async ([all, turns], before, burst, declares) => {
         const whole = Buffer.concat(all);
         const body = new BodyQueue(declares ? whole.length : -1, {
           pause: () => undefined,
           resume: () => undefined,
           keep: (part) => Buffer.from(part),
         });
-        const shared = Buffer.alloc(40);
+        const shared = Buffer.alloc(40 * 200);
         const push = (piece: Uint8Array): void => {
           shared.set(piece);
           body.push(shared.subarray(0, piece.length));
@@ -58,9 +69,9 @@ describe('transport/body-queue', () => {
         };
         all.slice(0, before).forEach(push);
         const reading = readAll(body, turns);
-        for (const piece of all.slice(before)) {
+        for (const [at, piece] of all.slice(before).entries()) {
           push(piece);
-          await Promise.resolve();
+          if (at % burst === 0) await new Promise((resolve) => setImmediate(resolve));
         }
         body.end();
         const got = await reading;
