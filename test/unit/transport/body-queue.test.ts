@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import * as fc from 'fast-check';
 import { GatewayError } from '../../../src/gateway/errors.ts';
 import { BodyQueue } from '../../../src/transport/body-queue.ts';
+import { patternBytes } from '../../helpers/pattern.ts';
 import { BODY_HIGH_WATER, BODY_LOW_WATER } from '../../../src/transport/flow-control.ts';
 
 const bytes = (size: number): Buffer => Buffer.alloc(size, 'b');
@@ -80,6 +81,27 @@ describe('transport/body-queue', () => {
           expect(chunk.length).to.equal(turns[at % turns.length]);
       }),
     );
+  });
+
+  it('take() of another size has what was gathered for the last one', async () => {
+    const whole = patternBytes(30_000);
+    for (const next of [1, 4096, 8000, 20_000, 30_000]) {
+      const body = queue(-1);
+      const first = body.take(4096);
+      body.push(whole.subarray(0, 9000));
+      expect((await first).length).to.equal(4096);
+      const second = body.take(next);
+      body.push(whole.subarray(9000));
+      body.end();
+      const got = [await first, await second, ...(await readAll(body, [7777]))];
+      expect(Buffer.concat(got).equals(whole)).to.equal(true);
+      const third = queue(-1);
+      const other = third.take(4096);
+      third.push(whole.subarray(0, 9000));
+      await other;
+      expect((third.read() as Uint8Array).length).to.equal(4096);
+      expect((third.read() as Uint8Array).length).to.equal(9000 - 2 * 4096);
+    }
   });
 
   it('hands chunks over as they are, and then the end, again and again', async () => {
