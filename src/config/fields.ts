@@ -1,7 +1,7 @@
 // The kinds of value the file has, as zod schemas. An `error` text says what was wanted: it goes after "Expected".
 import { z } from 'zod';
 import { BadValue } from './problems.ts';
-import { parseDuration, parseSize } from './units.ts';
+import { formatDuration, parseDuration, parsePercentage, parseSize } from './units.ts';
 
 type Field<Output, Input> = z.ZodType<Output, Input>;
 
@@ -36,14 +36,19 @@ export function wholeNumber(least: number, most: number = Number.MAX_SAFE_INTEGE
 export const DURATION = 'a duration such as 500ms, 30s, 5m or 1h';
 const SIZE = 'a size in bytes or such as 64K, 16M or 1G';
 
-/** -> milliseconds, at least `least`. */
-export function duration(least: 0 | 1): Field<number, unknown> {
+/** -> milliseconds, at least `least`; but for 0, which says that there is none, at least `shortest`. */
+export function duration(least: 0 | 1, shortest: number = least): Field<number, unknown> {
   const written = z
     .string({ error: DURATION })
     .meta({ pattern: least === 0 ? '^\\d+(ms|s|m|h)$|^0$' : '^\\d+(ms|s|m|h)$' });
   const raw: z.ZodType<string | number> =
     least === 0 ? z.union([written, z.literal(0)], { error: DURATION }) : written;
-  return reading(raw, (value) => atLeast(parseDuration(value), least, 'a duration above 0', value));
+  return reading(raw, (value) => {
+    const found = atLeast(parseDuration(value), least, 'a duration above 0', value);
+    return found === 0
+      ? found
+      : atLeast(found, shortest, `a duration of at least ${formatDuration(shortest)}`, value);
+  });
 }
 
 /** -> bytes, at least `least`. */
@@ -52,6 +57,12 @@ export function size(least: 0 | 1): Field<number, unknown> {
   const raw = z.union([written, z.int().min(least, { error: SIZE })], { error: SIZE });
   return reading(raw, (value) => atLeast(parseSize(value), least, 'a size above 0', value));
 }
+
+/** "20%" -> 0.2 */
+export const percentage: Field<number, unknown> = reading(
+  z.string({ error: 'a percentage such as 20%' }).meta({ pattern: '^\\d{1,3}%$' }),
+  parsePercentage,
+);
 
 function atLeast(amount: number, least: number, expected: string, found: string | number): number {
   if (amount < least) throw new BadValue(`Expected ${expected}, found ${JSON.stringify(found)}`);

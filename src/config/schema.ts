@@ -1,8 +1,18 @@
 // The shape of the file: every key this version accepts, its type, default and meaning. Paths stay as written;
 // what one key means for another is not looked at here (checks.ts).
 import { z } from 'zod';
-import { DEFAULT_ADMIN_ADDRESS, parseAddress, parseClientRange } from './address.ts';
-import { account, camelKeys, duration, mode, reading, size, text, wholeNumber } from './fields.ts';
+import { DEFAULT_ADMIN_ADDRESS, parseAddress, parseClientRange, parseListenAddress } from './address.ts';
+import {
+  account,
+  camelKeys,
+  duration,
+  mode,
+  percentage,
+  reading,
+  size,
+  text,
+  wholeNumber,
+} from './fields.ts';
 import { parseHost, parseMountPath } from './mount-place.ts';
 import { parseReference } from './reference.ts';
 import type { Config, MountConfig, MountLimits, MountTimeouts } from './types.ts';
@@ -20,17 +30,28 @@ export interface FileMount extends Omit<MountConfig, 'host' | 'name' | 'limits' 
 }
 
 const MAPPING = { error: 'a mapping' };
+/** Far above any sensible number of cores: a typo must not fork a machine to death. */
+const MAX_WORKERS = 1024;
+const WORKERS = `"auto" or a whole number from 1 to ${MAX_WORKERS}`;
 
 const address = reading(
   text('unix:PATH or HOST:PORT', '^(unix:.+|[^:/]+:\\d+|\\[[0-9a-fA-F:.]+\\]:\\d+)$'),
   parseAddress,
 );
 
+const listenAddress = reading(
+  text(
+    'unix:PATH, HOST:PORT or systemd:NAME',
+    '^(unix:.+|systemd:[ -9;-~]+|[^:/]+:\\d+|\\[[0-9a-fA-F:.]+\\]:\\d+)$',
+  ),
+  parseListenAddress,
+);
+
 const listener = z
   .strictObject(
     {
-      address: address.describe(
-        'Where to listen: unix:PATH, HOST:PORT or [IPv6]:PORT; port 0 takes any free one',
+      address: listenAddress.describe(
+        'Where to listen: unix:PATH, HOST:PORT or [IPv6]:PORT, where port 0 takes any free one; or systemd:NAME, the sockets that systemd passes under that name',
       ),
       protocol: z
         .enum(['fastcgi', 'uwsgi', 'scgi', 'http', 'auto'], {
@@ -95,6 +116,9 @@ const sharedTimeouts = {
   boot: duration(1).describe('Loading an app'),
 };
 
+/** Below a second, a collection of a large heap would be taken for an endless loop. */
+const SHORTEST_STUCK = 1000;
+
 const timeouts = z
   .strictObject(
     {
@@ -106,16 +130,39 @@ const timeouts = z
       idle: duration(1)
         .prefault('75s')
         .describe("A kept-alive connection without a request; keep it above nginx's keepalive_timeout (60s)"),
+      stuck: duration(0, SHORTEST_STUCK)
+        .prefault('30s')
+        .describe(
+          'An event loop silent this long: the blocking function and the requests in flight are logged, the worker is killed. 0: never',
+        ),
       boot: sharedTimeouts.boot.prefault('60s'),
       graceful: duration(0)
         .prefault('30s')
-        .describe('Requests in flight on a stop; after that they are cut off. 0: at once'),
+        .describe('Requests in flight on a stop or reload; after that they are cut off. 0: at once'),
     },
     MAPPING,
   )
   .transform(camelKeys)
   .prefault({})
   .describe('How long is waited before giving up');
+
+const recycle = z
+  .strictObject(
+    {
+      max_requests: wholeNumber(0).default(0).describe('Requests a worker serves. 0: no limit'),
+      max_age: duration(0).prefault(0).describe('How long a worker lives. 0: no limit'),
+      max_memory: size(0).prefault(0).describe('Resident memory of a worker. 0: no limit'),
+      jitter: percentage
+        .prefault('20%')
+        .describe(
+          "Each worker's limits are lower by a random part up to this, so that not all are due at once",
+        ),
+    },
+    MAPPING,
+  )
+  .transform(camelKeys)
+  .prefault({})
+  .describe('When a worker is replaced by a fresh one, without a pause');
 
 const middlewareReference = reading(text('FILE, FILE:EXPORT or a built-in'), (value) =>
   parseReference(value, 'middleware'),
@@ -239,7 +286,11 @@ const log = z
         )
         .prefault({})
         .describe('The access log'),
-      slow: duration(0).prefault('2s').describe('Requests slower than this are logged. 0: never'),
+      slow: duration(0)
+        .prefault('2s')
+        .describe(
+          'Requests slower than this are logged: once while they run, with what they wait for, and again at their end. 0: never',
+        ),
     },
     MAPPING,
   )
@@ -253,12 +304,18 @@ const file = z
         .array(listener, { error: 'a list of listeners' })
         .min(1, { error: 'at least one listener' })
         .describe('The sockets nginx connects to'),
-      workers: z.literal(1, { error: '1' }).default(1).describe('Worker processes; only 1 in this version'),
-      run_dir: text('a path').default('run').describe('Folder for the pid file and internal sockets'),
-      user: account.describe('User to become after binding, when started as root'),
-      group: account.describe("Group to become after binding, when started as root; default: the user's"),
+      workers: z
+        .union([z.literal('auto'), wholeNumber(1, MAX_WORKERS)], { error: WORKERS })
+        .default(1)
+        .describe('Worker processes, each on one core; auto: one a core'),
+      run_dir: text('a path')
+        .default('run')
+        .describe('Folder for the pid file, the control socket and internal sockets'),
+      user: account.describe('User the workers become, when started as root'),
+      group: account.describe("Group the workers become, when started as root; default: the user's"),
       limits,
       timeouts,
+      recycle,
       mounts: z
         .array(mount, { error: 'a list of mounts' })
         .min(1, { error: 'at least one mount' })

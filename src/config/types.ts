@@ -1,6 +1,6 @@
 // The configuration after loading: durations in milliseconds, sizes in bytes, paths absolute, every default filled in.
 // Plain data, so that it can cross a process boundary.
-import type { Address, ClientRange } from './address.ts';
+import type { Address, ClientRange, ListenAddress } from './address.ts';
 import type { Reference } from './reference.ts';
 
 export type ListenerProtocol = 'fastcgi' | 'uwsgi' | 'scgi' | 'http' | 'auto';
@@ -8,7 +8,8 @@ export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' |
 
 export interface Config {
   listeners: ListenerConfig[];
-  workers: 1;
+  /** auto: one a core. */
+  workers: number | 'auto';
   /** Absolute. */
   runDir: string;
   /** Name or number; null: stay who we are. */
@@ -16,6 +17,7 @@ export interface Config {
   group: string | null;
   limits: Limits;
   timeouts: Timeouts;
+  recycle: Recycle;
   /** In the order of the file. */
   mounts: MountConfig[];
   /** null: off. */
@@ -24,9 +26,9 @@ export interface Config {
 }
 
 export interface ListenerConfig {
-  address: Address;
+  address: ListenAddress;
   protocol: ListenerProtocol;
-  /** Permission bits of a Unix socket; without meaning for TCP. */
+  /** Permission bits of a Unix socket; without meaning for others. */
   mode: number;
   owner: string | null;
   group: string | null;
@@ -68,8 +70,21 @@ export interface MountTimeouts {
 export interface Timeouts extends MountTimeouts {
   params: number;
   idle: number;
+  /** 0: never; else at least a second. */
+  stuck: number;
   /** 0: requests in flight are not waited for. */
   graceful: number;
+}
+
+/** When a worker is replaced by a fresh one; 0: never. */
+export interface Recycle {
+  maxRequests: number;
+  /** Milliseconds. */
+  maxAge: number;
+  /** Bytes of resident memory. */
+  maxMemory: number;
+  /** From 0 to 1: each worker's limits are lower by a random part up to this. */
+  jitter: number;
 }
 
 export interface MountConfig {

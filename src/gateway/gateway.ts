@@ -4,7 +4,7 @@ import type { Admission } from './admission.ts';
 import { Call, type CallOwner } from './call.ts';
 import { completeEnviron, type RequestPath } from './environ.ts';
 import { GatewayError } from './errors.ts';
-import type { GatewayEvents } from './events.ts';
+import type { GatewayEvents, RunningRequest } from './events.ts';
 import type { Exchange } from './exchange.ts';
 import type { Mount } from './mount.ts';
 import { MountTable } from './mounts.ts';
@@ -14,14 +14,17 @@ import { Roster } from './roster.ts';
 export class Gateway implements CallOwner {
   readonly events: GatewayEvents;
   readonly noMount: MountMetrics;
+  readonly #multiprocess: boolean;
   readonly #table: MountTable<Mount>;
   readonly #admissions: ReadonlySet<Admission>;
   readonly #calls = new Roster<Call>();
   #whenEmpty: (() => void)[] = [];
 
-  constructor(mounts: readonly Mount[], events: GatewayEvents, noMount: MountMetrics) {
+  /** @param multiprocess whether other processes serve the same mounts, for wsgi.multiprocess */
+  constructor(mounts: readonly Mount[], events: GatewayEvents, noMount: MountMetrics, multiprocess = false) {
     this.events = events;
     this.noMount = noMount;
+    this.#multiprocess = multiprocess;
     this.#table = new MountTable(mounts);
     this.#admissions = new Set(mounts.map((mount) => mount.admission));
   }
@@ -46,14 +49,21 @@ export class Gateway implements CallOwner {
       return;
     }
     environ['viaduct.request_id'] = requestId(environ['HTTP_X_REQUEST_ID']);
+    if (this.#multiprocess) environ['wsgi.multiprocess'] = true;
     const mount = this.#place(environ, place);
     if (mount === null) call.refuse(404, 'no mount has its path');
     else call.begin(mount);
   }
 
-  /** Looks after deadlines; called a few times a second with performance.now(). */
+  /** What is not over, in no order. Made when asked for: a request costs nothing for it. */
+  running(): RunningRequest[] {
+    const now = performance.now();
+    return this.#calls.list().map((call) => call.describe(now));
+  }
+
+  /** Looks after deadlines and slow requests; called a few times a second with performance.now(). */
   tick(now: number): void {
-    for (const call of this.#calls.list()) call.checkDeadline(now);
+    for (const call of this.#calls.list()) call.tick(now);
     for (const admission of this.#admissions) admission.expire(now);
   }
 

@@ -8,7 +8,7 @@ export const CONNECTION_STATES = ['idle', 'reading', 'active'] as const;
 export type ConnectionState = (typeof CONNECTION_STATES)[number];
 
 /** not_allowed: by listeners[].allowed_clients. connection_limit: by limits.connections. */
-export const DROP_REASONS = ['not_allowed', 'connection_limit'] as const;
+export const DROP_REASONS = ['not_allowed', 'connection_limit', 'handover'] as const;
 export type DropReason = (typeof DROP_REASONS)[number];
 
 /** `auto` stands for a peer that has not shown yet which one it speaks. */
@@ -55,13 +55,18 @@ export class ListenerMetrics {
     this.#states.idle++;
   }
 
+  /** A connection came from another worker, which had accepted it; it is `idle` until moved. */
+  adopted(): void {
+    this.#states.idle++;
+  }
+
   /** A connection changes its state. */
   moved(from: ConnectionState, to: ConnectionState): void {
     this.#states[from]--;
     this.#states[to]++;
   }
 
-  /** A connection is gone; `state` is the one it was in. */
+  /** A connection is gone, or has left for another worker; `state` is the one it was in. */
   closed(state: ConnectionState): void {
     this.#states[state]--;
   }

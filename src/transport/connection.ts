@@ -1,16 +1,19 @@
 // One accepted socket: its states, its deadlines, how it is written to and how it is closed without losing a byte.
 // It knows no protocol; a subclass turns bytes into requests and back.
 import type { Socket } from 'node:net';
+import type { DetectedProtocol } from '../protocol/detect.ts';
 import type { ConnectionState } from '../observe/listener-metrics.ts';
-import type { OpenConnection, TransportContext } from './context.ts';
+import type { OpenConnection, Take, TransportContext } from './context.ts';
 import type { Flow } from './flow-control.ts';
-import { Reading, takeHandle } from './reading.ts';
+import { detach, isStill } from './handle.ts';
+import { Reading } from './reading.ts';
 import { LINGER_PAUSE, LINGER_TOTAL } from './timeouts.ts';
 
 /** Chunks after which a connection is read through Reading; one that brings a single request never pays for it. */
 const SEVERAL = 4;
 
 export abstract class Connection implements Flow, OpenConnection {
+  abstract readonly protocol: DetectedProtocol;
   protected socket: Socket;
   protected readonly context: TransportContext;
   /** performance.now() when the chunk that is being read arrived. */
@@ -70,6 +73,13 @@ export abstract class Connection implements Flow, OpenConnection {
   drain(): void {
     this.serveOnce();
     if (this.#state === 'idle') this.finish();
+  }
+
+  moveTo(take: Take): void {
+    if (this.#state !== 'idle' || !this.atBoundary || !isStill(this.socket)) return;
+    const handle = detach(this.socket);
+    if (handle === null) this.drain();
+    else take(handle, this.protocol);
   }
 
   tick(now: number): void {
@@ -143,10 +153,18 @@ export abstract class Connection implements Flow, OpenConnection {
     if (this.#closing) return;
     const { now } = this.context.ticker;
     const { timeouts } = this.context;
-    if (state === 'idle') this.#deadline = now + timeouts.idle;
-    else if (state === 'reading') this.#deadline = now + timeouts.params;
-    else this.#deadline = Infinity;
+    if (state === 'idle') {
+      this.#deadline = now + timeouts.idle;
+      this.context.rested(this);
+    } else if (state === 'reading') {
+      this.#deadline = now + timeouts.params;
+    } else {
+      this.#deadline = Infinity;
+    }
   }
+
+  /** While nothing is in flight: whether no byte was read of what comes next. */
+  protected abstract get atBoundary(): boolean;
 
   protected abstract decode(chunk: Buffer): void;
   /** The peer sends no more. */
@@ -174,11 +192,13 @@ export abstract class Connection implements Flow, OpenConnection {
 
   /** Reads the cheaper way from here on: what has sent several chunks most likely sends more. */
   #readOn(): void {
-    if (this.#closing || this.#pauses > 0) return;
-    const { writableHighWaterMark } = this.socket;
-    const handle = takeHandle(this.socket);
+    const { socket } = this;
+    // A drain that is due would never be heard of.
+    if (this.#closing || this.#pauses > 0 || socket.writableNeedDrain || !isStill(socket)) return;
+    const handle = detach(socket);
     if (handle === null) return;
-    this.#reading = new Reading(handle, writableHighWaterMark, (chunk) => this.receive(chunk));
+    socket.removeAllListeners();
+    this.#reading = new Reading(handle, (chunk) => this.receive(chunk));
     this.socket = this.#reading.socket;
     this.#listen(this.socket);
   }

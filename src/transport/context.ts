@@ -2,8 +2,10 @@
 import type { Exchange } from '../gateway/exchange.ts';
 import type { Member } from '../gateway/roster.ts';
 import type { ListenerMetrics } from '../observe/listener-metrics.ts';
+import type { DetectedProtocol } from '../protocol/detect.ts';
 import type { ProtocolError } from '../protocol/errors.ts';
 import type { ProtocolLimits } from '../protocol/limits.ts';
+import type { SocketHandle } from './handle.ts';
 import type { Ticker, Timed } from './timeouts.ts';
 
 export interface TransportTimeouts {
@@ -35,9 +37,17 @@ export interface TransportContext {
   report(error: ProtocolError, protocol: string): void;
   /** A response was cut short, and this protocol has no way to tell the client. */
   warn(message: string): void;
-  /** The connection has closed. */
+  /** Nothing is in flight on the connection any more, as far as this turn of the event loop has seen. */
+  rested(connection: OpenConnection): void;
+  /** The connection has closed, or left. */
   closed(connection: OpenConnection): void;
 }
+
+/**
+ * Gets a connection that leaves; from there on it is its to send or to close. `protocol` is null where no byte has told it:
+ * once known it has to go along, as what is left of an answered FastCGI request tells nothing to who sees that first.
+ */
+export type Take = (handle: SocketHandle, protocol: DetectedProtocol | null) => void;
 
 /** A connection as its listener sees it. */
 export interface OpenConnection extends Member, Timed {
@@ -45,6 +55,11 @@ export interface OpenConnection extends Member, Timed {
   serveOnce(): void;
   /** Closes once nothing is in flight: at once when idle. */
   drain(): void;
+  /**
+   * Leaves by `take` if nothing is in flight and nothing of a next request was read; else does nothing, and may be asked
+   * again. Where this Node cannot take it apart, it drains.
+   */
+  moveTo(take: Take): void;
   /** Closes now. */
   destroy(): void;
 }

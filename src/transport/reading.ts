@@ -3,6 +3,7 @@
 // what the bytes mean.
 import { Buffer } from 'node:buffer';
 import { Socket } from 'node:net';
+import { SOCKET_OPTIONS, type SocketHandle } from './handle.ts';
 
 const SIZE = 64 * 1024;
 /** A piece from here on is worth the buffer it lies in; a smaller one, held for long, would hold 64 KiB with it. */
@@ -10,6 +11,7 @@ const WORTH = SIZE / 4;
 
 const shared = Buffer.allocUnsafeSlow(SIZE);
 
+/** net.Socket takes an `onread` buffer only when it is made, and a server makes its sockets itself: so the handle moves. */
 export class Reading {
   /** What stands in place of the accepted socket from here on. */
   readonly socket: Socket;
@@ -19,11 +21,10 @@ export class Reading {
   #giving = false;
 
   /** `receive` gets each chunk; it is good until receive() returns, see keep(). */
-  constructor(handle: object, writableHighWaterMark: number, receive: (chunk: Buffer) => void) {
+  constructor(handle: SocketHandle, receive: (chunk: Buffer) => void) {
     const options = {
+      ...SOCKET_OPTIONS,
       handle,
-      allowHalfOpen: true,
-      writableHighWaterMark,
       onread: {
         buffer: (): Buffer => this.#next(),
         callback: (length: number): boolean => {
@@ -47,22 +48,4 @@ export class Reading {
     this.#giving = false;
     return this.#buffer;
   }
-}
-
-/**
- * Takes the handle out of a socket, which is of no use afterwards; null where that cannot be done. net.Socket takes an
- * `onread` buffer only when it is made, and a server makes its sockets itself. `_handle` is not documented: without it a
- * connection goes on as a stream.
- */
-export function takeHandle(socket: Socket & { _handle?: object | null }): object | null {
-  // oxlint-disable-next-line no-underscore-dangle -- Node's name
-  const handle = socket._handle ?? null;
-  // A drain that is due would never be heard of.
-  const busy = socket.readableLength > 0 || socket.writableLength > 0 || socket.writableNeedDrain;
-  if (handle === null || busy) return null;
-  // oxlint-disable-next-line no-underscore-dangle -- as above
-  socket._handle = null;
-  socket.removeAllListeners();
-  socket.destroy();
-  return handle;
 }

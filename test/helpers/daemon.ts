@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { Status } from '../../src/runtime/status.ts';
 import { type HttpResponse, request } from './http-client.ts';
 import { findFreePort } from './nginx.ts';
 import { projectRoot } from './project.ts';
@@ -70,7 +71,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 async function launch({ config, files = {}, env = {}, open = false }: DaemonOptions): Promise<Daemon> {
   const dir = await makeTempDir();
   if (open) await chmod(dir, 0o755);
-  const text = withDefaults(typeof config === 'string' ? config : JSON.stringify(config, null, 2));
+  const text = withDefaults(asText(config));
   const ports = new Map<string, number>();
   for (const [name, content] of Object.entries({ ...files, 'viaduct.yaml': text })) {
     await mkdir(dirname(join(dir, name)), { recursive: true });
@@ -152,6 +153,27 @@ export class Daemon {
     return sum;
   }
 
+  /** Writes viaduct.yaml anew, as startDaemon() did; nothing is reloaded by that. */
+  async configure(config: string | object): Promise<void> {
+    await this.write('viaduct.yaml', withDefaults(asText(config)));
+  }
+
+  /** Writes a file into its folder, the same placeholders as for startDaemon(). */
+  async write(name: string, text: string): Promise<void> {
+    await writeFile(join(this.dir, name), await fillIn(text, this.dir, new Map(this.#ports)));
+  }
+
+  /** /status.json */
+  async status(): Promise<Status> {
+    return JSON.parse((await this.admin('/status.json')).text) as Status;
+  }
+
+  /** The pids of the workers that serve, in the order of their slots. */
+  async workers(): Promise<number[]> {
+    const { workers } = await this.status();
+    return workers.flatMap(({ pid, state }) => (pid !== null && state === 'ready' ? [pid] : []));
+  }
+
   /** All of its stderr so far. */
   stderr(): string {
     return Buffer.concat(this.#stderr).toString('utf8');
@@ -220,6 +242,9 @@ export class Daemon {
     return this.#child.exitCode !== null || this.#child.signalCode !== null;
   }
 }
+
+const asText = (config: string | object): string =>
+  typeof config === 'string' ? config : JSON.stringify(config, null, 2);
 
 function withDefaults(text: string): string {
   const has = (key: string): boolean => new RegExp(`^(  ")?${key}"?:`, 'm').test(text);

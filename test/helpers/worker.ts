@@ -72,6 +72,7 @@ const TIMEOUTS: Timeouts = {
   request: 30_000,
   queue: 30_000,
   idle: 30_000,
+  stuck: 0,
   boot: 10_000,
   graceful: 30_000,
 };
@@ -117,7 +118,9 @@ export class TestWorker {
   /** Where listener number `at` listens. */
   address(at = 0): Address {
     const address = this.worker.addresses[at];
-    if (address === undefined) throw new Error(`Cannot connect: the worker has no listener ${at}`);
+    if (address === undefined || address.kind === 'systemd') {
+      throw new Error(`Cannot connect: the worker has no address to connect to for listener ${at}`);
+    }
     return address;
   }
 
@@ -142,6 +145,11 @@ export class TestWorker {
     for (const { labels, value } of this.#samples((slots) => slots.droppedSamples()))
       if (value > 0) found[String(labels['reason'])] = value;
     return found;
+  }
+
+  /** viaduct_connections_accepted_total of all listeners. */
+  get accepted(): number {
+    return [...this.#slots].reduce((sum, slots) => sum + slots.acceptedTotal, 0);
   }
 
   /** viaduct_connections by state. */
@@ -195,6 +203,7 @@ function configOf(setup: WorkerSetup, folder: string): Config {
     group: null,
     limits,
     timeouts,
+    recycle: { maxRequests: 0, maxAge: 0, maxMemory: 0, jitter: 0 },
     mounts: setup.mounts.map((mount, at) => ({
       path: mount.path ?? '/',
       host: null,
@@ -243,7 +252,7 @@ function moduleOf(apps: readonly Application[], folder: string): string {
 /** Starts a worker; stop() it in the end. */
 export async function startWorker(setup: WorkerSetup): Promise<TestWorker> {
   const started = new TestWorker(setup, await makeTempDir());
-  await started.worker.listen();
   await started.worker.boot();
+  await started.worker.listen();
   return started;
 }

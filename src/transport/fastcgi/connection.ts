@@ -21,6 +21,7 @@ import { FastcgiExchange } from './exchange.ts';
 const PROTOCOL = 'fastcgi';
 
 export class FastcgiConnection extends Connection implements FastcgiSink {
+  readonly protocol = PROTOCOL;
   readonly #decoder: FastcgiDecoder;
   readonly #requests = new IdTable<FastcgiExchange>();
   /** Exchanges whose params are complete; they go to the gateway when the chunk is read, so that a short body is there with them. */
@@ -131,6 +132,10 @@ export class FastcgiConnection extends Connection implements FastcgiSink {
     this.#report(error);
     this.#loseAll('client_gone');
     this.finish();
+  }
+
+  protected get atBoundary(): boolean {
+    return this.#decoder.idle;
   }
 
   protected decode(chunk: Buffer): void {

@@ -85,6 +85,11 @@ const CASES: Case[] = [
     lines: ['7:18: timeouts.idle: Expected a duration above 0, found "0s"'],
   },
   {
+    what: 'a time after which every pause would be a stuck worker',
+    yaml: after('timeouts: {stuck: 900ms}\n'),
+    lines: ['7:19: timeouts.stuck: Expected a duration of at least 1s, found "900ms"'],
+  },
+  {
     what: 'a duration no timer takes',
     yaml: after('timeouts: {boot: 600h}\n'),
     lines: ['7:18: timeouts.boot: Expected a duration of at most 596h, found "600h"'],
@@ -129,7 +134,7 @@ const CASES: Case[] = [
     what: 'a port alone',
     yaml: address("'8080'"),
     lines: [
-      '1:39: listeners[0].address: Expected unix:PATH or HOST:PORT, found "8080"; write 127.0.0.1:8080',
+      '1:39: listeners[0].address: Expected unix:PATH, HOST:PORT or systemd:NAME, found "8080"; write 127.0.0.1:8080',
     ],
   },
   {
@@ -141,7 +146,7 @@ const CASES: Case[] = [
     what: 'a path without unix:',
     yaml: address('/run/v.sock'),
     lines: [
-      '1:39: listeners[0].address: Expected unix:PATH or HOST:PORT, found "/run/v.sock"; write unix:/run/v.sock',
+      '1:39: listeners[0].address: Expected unix:PATH, HOST:PORT or systemd:NAME, found "/run/v.sock"; write unix:/run/v.sock',
     ],
   },
   {
@@ -247,22 +252,40 @@ const CASES: Case[] = [
   },
   {
     what: 'keys and values of later versions',
-    yaml: mount(
-      '    interface: python\n    python: {threads: 2}\nworkers: auto\nrecycle: {jitter: 20%}\ntimeouts: {stuck: 30s}\n',
-    ),
+    yaml: mount('    interface: python\n    python: {threads: 2}\n'),
     lines: [
       '7:16: mounts[0].interface: The interface "python" is known but not available in this version: expected "wsgi"',
       '8:5: mounts[0].python: This key is known but not available in this version',
-      '9:10: workers: Several workers are not available in this version: expected 1, found "auto"',
-      '10:1: recycle: This key is known but not available in this version',
-      '11:12: timeouts.stuck: This key is known but not available in this version',
     ],
   },
   {
-    what: 'a socket that systemd passes',
-    yaml: address("'systemd:web'"),
+    what: 'workers and their recycling',
+    yaml: mount(
+      'workers: many\nrecycle: {max_requests: -1, max_age: soon, max_memory: 1T, jitter: 120%, min: 1}\n',
+    ),
     lines: [
-      '1:39: listeners[0].address: systemd:NAME is not available in this version, found "systemd:web"; write unix:PATH or HOST:PORT',
+      '7:10: workers: Expected "auto" or a whole number from 1 to 1024, found "many"',
+      '8:25: recycle.max_requests: Expected a whole number of at least 0, found the number -1',
+      '8:38: recycle.max_age: Expected a duration such as 500ms, 30s, 5m or 1h, found "soon"',
+      '8:56: recycle.max_memory: Expected a size in bytes or such as 64K, 16M or 1G, found "1T"',
+      '8:68: recycle.jitter: Expected a percentage from 0% to 100%, found "120%"',
+      '8:74: recycle.min: Unknown key; known here: max_requests, max_age, max_memory, jitter',
+    ],
+  },
+  {
+    what: 'a percentage without its sign',
+    yaml: mount('recycle: {jitter: 20}\n'),
+    lines: ['7:19: recycle.jitter: Expected a percentage such as 20%, found the number 20'],
+  },
+  {
+    what: 'what systemd passes, twice or for the admin page',
+    yaml: `listeners: [{address: 'systemd:web', protocol: http}, {address: 'systemd:web', protocol: uwsgi}]
+mounts: [{path: /, app: ./a.js}]
+admin: {address: 'systemd:web'}
+`,
+    lines: [
+      '1:65: listeners[1].address: systemd:web is already taken by listeners[0] in line 1',
+      '3:18: admin.address: Expected unix:PATH or HOST:PORT, found "systemd:web"; what systemd passes can only be a listener',
     ],
   },
 ];
