@@ -24,7 +24,7 @@ export class BodyQueue implements BodyReader {
   readonly #flow: Flow;
   readonly #chunks: Uint8Array[] = [];
   /** What comes behind #chunks. */
-  readonly #gathering = new Gathering();
+  #gathering: Gathering | null = null;
   /** Bytes in both. */
   #size = 0;
   #paused = false;
@@ -149,7 +149,7 @@ export class BodyQueue implements BodyReader {
   /** A buffer of `size` bytes with what is there already. */
   #targetOf(size: number): { target: Uint8Array; at: number } {
     if (this.#chunks.length === 0) {
-      const open = this.#gathering.handOver();
+      const open = this.#gathering?.handOver() ?? null;
       if (open !== null) {
         this.#taken(open.at);
         if (open.buffer.length === size) return { target: open.buffer, at: open.at };
@@ -165,6 +165,7 @@ export class BodyQueue implements BodyReader {
       target.set(piece, at);
       at += piece.length;
     }
+    this.#gathering ??= new Gathering();
     this.#gathering.start(size);
     return { target, at };
   }
@@ -189,7 +190,7 @@ export class BodyQueue implements BodyReader {
 
   /** Nobody waits for `rest`, a part of the chunk that is being received. */
   #hold(rest: Uint8Array): void {
-    if (!this.#gathering.active) {
+    if (this.#gathering === null || !this.#gathering.active) {
       this.#queue(this.#flow.keep(rest));
       return;
     }
@@ -203,13 +204,14 @@ export class BodyQueue implements BodyReader {
   }
 
   #drop(): void {
-    this.#gathering.stop();
+    if (this.#size === 0) return;
+    this.#gathering?.stop();
     this.#chunks.length = 0;
     this.#size = 0;
   }
 
   #stopGathering(): void {
-    const rest = this.#gathering.stop();
+    const rest = this.#gathering?.stop() ?? null;
     if (rest !== null) this.#chunks.push(rest);
   }
 
