@@ -11,6 +11,7 @@ import { Generation, type GenerationEvents } from './generation.ts';
 import { Generations } from './generations.ts';
 import type { HandoverMessage } from './handover.ts';
 import { Logs } from './logs.ts';
+import { LostSockets } from './lost-sockets.ts';
 import type { PassedSockets } from './passed-sockets.ts';
 import { findTarget } from './privileges.ts';
 import { Record } from './record.ts';
@@ -44,6 +45,7 @@ export class Master implements GenerationEvents {
   readonly #flush = new Flush();
   readonly #reloads: Reloads;
   readonly #systemd: SystemdNotifier;
+  readonly #lostSockets: LostSockets;
   readonly #startedAt = Date.now();
   readonly #gone: Deferred = withResolvers();
   readonly #end: Deferred = withResolvers();
@@ -58,6 +60,8 @@ export class Master implements GenerationEvents {
   #lastGeneration = 0;
   #ticker: NodeJS.Timeout | undefined;
   #tickedAt: number = performance.now();
+  /** The next change is only of sockets: the configuration stays the one that serves. */
+  #rebinding = false;
   #starting: Promise<unknown> = Promise.resolve();
   #stopping = false;
 
@@ -75,6 +79,11 @@ export class Master implements GenerationEvents {
       generation: () => this.#generations.current?.id ?? 0,
       logs: this.#logs,
       record: this.#record,
+    });
+    this.#lostSockets = new LostSockets({
+      lost: () => this.#sockets.lost(),
+      rebind: () => this.#rebind(),
+      logs: this.#logs,
     });
   }
 
@@ -100,6 +109,7 @@ export class Master implements GenerationEvents {
 
   /** Takes on the configuration as it is now. Never rejects; where it cannot, everything stays as it was. */
   reload(): Promise<ReloadOutcome> {
+    this.#rebinding = false;
     return this.#reloads.run();
   }
 
@@ -208,7 +218,7 @@ export class Master implements GenerationEvents {
     await this.#starting;
     await this.#generations.room();
     this.#expectNoStop();
-    const loaded = this.#load();
+    const loaded = this.#rebinding ? this.#loaded : this.#load();
     const undo: (() => unknown)[] = [];
     try {
       this.#expectSameRunDir(loaded);
@@ -299,6 +309,13 @@ export class Master implements GenerationEvents {
     if (now - this.#tickedAt > 3 * TICK) for (const child of this.#generations.children) child.heardAt = now;
     this.#tickedAt = now;
     for (const generation of this.#generations.all) generation.tick(now);
+    if (this.#generations.current !== null && !this.#stopping) this.#lostSockets.tick(now);
+  }
+
+  #rebind(): void {
+    if (this.#reloads.busy) return;
+    this.#rebinding = true;
+    void this.#reloads.run();
   }
 
   #refresh(): Promise<void> {
