@@ -147,11 +147,12 @@ export function completeEnviron(environ: RequestEnviron): RequestPath {
     https === undefined ? environ['REQUEST_SCHEME'] === 'https' : https === 'on' || https === '1';
   if (secure) environ['wsgi.url_scheme'] = 'https';
   fillServer(environ);
-  if (environ.REQUEST_METHOD === '') environ.REQUEST_METHOD = 'GET';
-  else if (!METHOD.test(environ.REQUEST_METHOD)) {
+  const method = environ.REQUEST_METHOD;
+  if (method === '') environ.REQUEST_METHOD = 'GET';
+  else if (method !== 'GET' && method !== 'POST' && !METHOD.test(method)) {
     throw new GatewayError(
       'ERR_REQUEST_METHOD',
-      `Cannot take request: method is ${describe(environ.REQUEST_METHOD)}, wanted a token`,
+      `Cannot take request: method is ${describe(method)}, wanted a token`,
     );
   }
   return requestPath(environ);

@@ -12,12 +12,17 @@ const HOLD_LIMIT = 64 * 1024;
 const EMPTY = new Uint8Array(0);
 const DONE: Promise<void> = Promise.resolve();
 
+export interface ResponseOwner {
+  /** The application does something it should not; what was done about it. */
+  warned(message: string): void;
+}
+
 export class Response {
   readonly #exchange: Exchange;
   readonly #input: Input;
   readonly #maxHeaders: number;
   readonly #isHead: boolean;
-  readonly #warn: (message: string) => void;
+  readonly #owner: ResponseOwner;
 
   #called = false;
   #status: string | null = null;
@@ -33,18 +38,12 @@ export class Response {
   #held: Uint8Array[] | null = null;
   #heldSize = 0;
 
-  constructor(
-    exchange: Exchange,
-    input: Input,
-    isHead: boolean,
-    maxHeaders: number,
-    warn: (message: string) => void,
-  ) {
+  constructor(exchange: Exchange, input: Input, isHead: boolean, maxHeaders: number, owner: ResponseOwner) {
     this.#exchange = exchange;
     this.#input = input;
     this.#isHead = isHead;
     this.#maxHeaders = maxHeaders;
-    this.#warn = warn;
+    this.#owner = owner;
   }
 
   /** The status code; 0 before start_response(). */
@@ -313,7 +312,7 @@ export class Response {
   #warnOnce(message: string): void {
     if (this.#warned || this.#isHead) return;
     this.#warned = true;
-    this.#warn(message);
+    this.#owner.warned(message);
   }
 }
 
