@@ -2,7 +2,7 @@
 // port for each way to reach it, and a check that neither logged what the test did not expect.
 import { expect } from 'chai';
 import { join } from 'node:path';
-import { type Daemon, startDaemon } from './daemon.ts';
+import { type Daemon, type DaemonOptions, startDaemon } from './daemon.ts';
 import { type CallOptions, type HttpCall, type HttpResponse, request, startCall } from './http-client.ts';
 import {
   fastcgiLocation,
@@ -58,6 +58,8 @@ export interface BridgeOptions {
   mounts: Readonly<Record<string, string | object>>;
   /** More of viaduct's configuration. */
   config?: object;
+  /** More for startDaemon(). */
+  daemon?: Omit<DaemonOptions, 'config'>;
   /** Directives for each server block of nginx. */
   server?: string;
   /** Directives for the end of each location, `{{module}}` being fastcgi, uwsgi, scgi or proxy. */
@@ -124,7 +126,7 @@ export class Bridge {
 
 /** Starts viaduct, then nginx in front of it. */
 export async function startBridge(options: BridgeOptions): Promise<Bridge> {
-  const daemon = await startDaemon({ config: configuration(options) });
+  const daemon = await startDaemon({ ...options.daemon, config: configuration(options) });
   const http = options.ways
     .filter(({ keepConn }) => keepConn === true)
     .map((way) => keepaliveUpstream(way.name, addressOf(daemon, way)));

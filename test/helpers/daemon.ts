@@ -1,11 +1,12 @@
 // Runs a real viaduct for one test: its own folder, configuration, sockets and logs; stopped by pid.
 // Knows the command line and the admin address only, nothing of what is inside the process.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type HttpResponse, request } from './http-client.ts';
 import { findFreePort } from './nginx.ts';
+import { descendantsOf, residentMemory } from './processes.ts';
 import { projectRoot } from './project.ts';
 import { makeTempDir, removeTempDir } from './temp.ts';
 import { waitFor } from './wait.ts';
@@ -25,6 +26,10 @@ export interface DaemonOptions {
   open?: boolean;
   /** Milliseconds until it must be ready; 10000 unless told. */
   timeout?: number;
+  /** A program and its arguments that become viaduct: `['prlimit', '--nofile=128']`. */
+  under?: readonly string[];
+  /** A file for its stderr, /dev/full say; Daemon.stderr() is empty then. */
+  stderrFile?: string;
 }
 
 export interface Metric {
@@ -34,6 +39,9 @@ export interface Metric {
 }
 
 export type LogLine = Readonly<Record<string, unknown>>;
+
+/** In the environment of every daemon that the tests start: its folder. Children that got away still have it. */
+export const MARK = 'VIADUCT_TEST_DIR';
 
 const PROGRAM = join(projectRoot, 'dist/src/cli/main.js');
 const STOP_TIMEOUT_MS = 10_000;
@@ -67,7 +75,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   }
 }
 
-async function launch({ config, files = {}, env = {}, open = false }: DaemonOptions): Promise<Daemon> {
+async function launch(options: DaemonOptions): Promise<Daemon> {
+  const { config, files = {}, env = {}, open = false, under = [], stderrFile } = options;
   const dir = await makeTempDir();
   if (open) await chmod(dir, 0o755);
   const text = withDefaults(typeof config === 'string' ? config : JSON.stringify(config, null, 2));
@@ -76,12 +85,21 @@ async function launch({ config, files = {}, env = {}, open = false }: DaemonOpti
     await mkdir(dirname(join(dir, name)), { recursive: true });
     await writeFile(join(dir, name), await fillIn(content, dir, ports));
   }
-  const args = [PROGRAM, 'serve', '-c', join(dir, 'viaduct.yaml')];
-  const child = spawn(process.execPath, args, {
+  const [program = '', ...args] = [
+    ...under,
+    process.execPath,
+    PROGRAM,
+    'serve',
+    '-c',
+    join(dir, 'viaduct.yaml'),
+  ];
+  const stderr = stderrFile === undefined ? 'pipe' : openSync(stderrFile, 'w');
+  const child = spawn(program, args, {
     cwd: dir,
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { ...process.env, ...env, [MARK]: dir },
+    stdio: ['ignore', 'ignore', stderr],
   });
+  if (stderr !== 'pipe') closeSync(stderr);
   return new Daemon(child, dir, ports);
 }
 
@@ -177,12 +195,12 @@ export class Daemon {
     return waitFor(async () => (await this.accessLog()).find(fits), { what: `the access log line: ${what}` });
   }
 
-  /** Bytes of memory that are resident, from /proc. */
-  async rss(): Promise<number> {
-    const status = await readFile(`/proc/${this.pid}/status`, 'utf8');
-    const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1];
-    if (kilobytes === undefined) throw new Error(`Cannot find VmRSS in /proc/${this.pid}/status`);
-    return Number(kilobytes) * 1024;
+  /** Bytes of memory that are resident, of it and of all processes it has started. */
+  rss(): number {
+    return [this.pid, ...descendantsOf(this.pid).map(({ pid }) => pid)].reduce(
+      (sum, pid) => sum + residentMemory(pid),
+      0,
+    );
   }
 
   /** Closes our end of its stderr, as a log reader that died. */
