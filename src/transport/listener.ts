@@ -6,7 +6,7 @@ import type { ListenerProtocol } from '../config/types.ts';
 import { Roster } from '../gateway/roster.ts';
 import { type DetectedProtocol, Undecided } from './auto.ts';
 import { bind, type Binding, type Unbind } from './bind.ts';
-import type { OpenConnection, TransportContext } from './context.ts';
+import type { OpenConnection, TransportContext, TransportLimits } from './context.ts';
 import { FastcgiConnection } from './fastcgi/connection.ts';
 import { SEND_HIGH_WATER } from './flow-control.ts';
 import { HttpServer } from './http/server.ts';
@@ -14,8 +14,8 @@ import type { ProtocolError } from '../protocol/errors.ts';
 import { StreamConnection } from './stream/connection.ts';
 import type { Timed } from './timeouts.ts';
 
-/** Connections above the limit that are still told 503; beyond them a connection is closed without a word. */
-const COURTESY = 64;
+/** Descriptors nobody else must have taken for a connection to be told 503: it is closed again before more come. */
+const LAST_DESCRIPTORS = 8;
 
 export interface ListenerOptions extends Binding {
   readonly protocol: ListenerProtocol;
@@ -126,17 +126,16 @@ export class Listener implements Timed {
       socket.destroy();
       return;
     }
-    if (this.#count.open >= limits.connections + COURTESY) {
-      metrics.dropped('connection_limit');
+    const scarce = scarcity(socket, this.#count.open, limits);
+    if (scarce !== null) metrics.dropped(scarce.reason);
+    if (scarce?.isLast === true) {
       socket.destroy();
       return;
     }
-    const isFull = this.#count.open >= limits.connections;
     this.#count.open += 1;
     socket.once('close', () => (this.#count.open -= 1));
     metrics.accepted();
-    if (isFull) metrics.dropped('connection_limit');
-    const context = isFull ? this.#full : this.#context;
+    const context = scarce === null ? this.#context : this.#full;
     const { protocol } = this.#options;
     if (protocol === 'auto') {
       this.#connections.add(
@@ -172,6 +171,22 @@ export class Listener implements Timed {
 }
 
 const ignore = (): void => undefined;
+
+/**
+ * Why a new connection is not served, and whether it cannot even be told so. The kernel gives the lowest number that is
+ * free (accept(2)), so a high descriptor means that all below it are taken, by connections or by the apps' own files.
+ */
+function scarcity(
+  socket: Socket,
+  open: number,
+  { connections, courtesy, descriptors }: TransportLimits,
+): { reason: string; isLast: boolean } | null {
+  const { fd = -1 } = (socket as { _handle?: { fd?: number } })._handle ?? {};
+  if (fd >= descriptors - courtesy)
+    return { reason: 'fd_limit', isLast: fd >= descriptors - LAST_DESCRIPTORS };
+  if (open >= connections) return { reason: 'connection_limit', isLast: open >= connections + courtesy };
+  return null;
+}
 
 function blockList(ranges: readonly ClientRange[]): BlockList {
   const list = new BlockList();
