@@ -85,14 +85,7 @@ async function launch(options: DaemonOptions): Promise<Daemon> {
     await mkdir(dirname(join(dir, name)), { recursive: true });
     await writeFile(join(dir, name), await fillIn(content, dir, ports));
   }
-  const [program = '', ...args] = [
-    ...under,
-    process.execPath,
-    PROGRAM,
-    'serve',
-    '-c',
-    join(dir, 'viaduct.yaml'),
-  ];
+  const [program, ...args] = [...under, process.execPath, PROGRAM, 'serve', '-c', join(dir, 'viaduct.yaml')];
   const stderr = stderrFile === undefined ? 'pipe' : openSync(stderrFile, 'w');
   const child = spawn(program, args, {
     cwd: dir,

@@ -180,8 +180,8 @@ export class SteadyClient {
       if (status !== 200) over(status, `status ${status}`);
       else if (text !== wanted) over(status, `another body: ${JSON.stringify(text.slice(0, 200))}`);
       else {
-        count(this.#workers, headers['x-worker']);
-        count(this.#releases, headers['x-release']);
+        countOne(this.#workers, headers['x-worker']);
+        countOne(this.#releases, headers['x-release']);
         over(status, null);
       }
     });
@@ -203,7 +203,7 @@ export class SteadyClient {
   }
 
   #report(): SteadyReport {
-    const sorted = Float64Array.from(this.#latencies).sort();
+    const sorted = Float64Array.from(this.#latencies).toSorted();
     const quantile = (part: number): number => sorted[Math.ceil(sorted.length * part) - 1] ?? NaN;
     return {
       sent: this.#sent,
@@ -232,7 +232,7 @@ export function expectSteady(report: SteadyReport): void {
   expect(good, 'answers').to.be.above(0);
 }
 
-function count(counts: Map<string, number>, header: string | string[] | undefined): void {
+function countOne(counts: Map<string, number>, header: string | string[] | undefined): void {
   const key = String(header ?? '');
   counts.set(key, (counts.get(key) ?? 0) + 1);
 }
