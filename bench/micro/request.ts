@@ -48,6 +48,7 @@ const context: TransportContext = {
   handle: (exchange) => gateway.handle(exchange),
   report: never,
   warn: never,
+  rested: ignore,
   closed: ignore,
 };
 

@@ -1,12 +1,11 @@
 // `viaduct serve`: runs in the foreground until it is stopped.
-import { BootError, explainFailure } from '../runtime/boot.ts';
-import { Daemon } from '../runtime/daemon.ts';
+import { BootError } from '../runtime/generation.ts';
+import { Master } from '../runtime/master.ts';
 import { PrivilegeError } from '../runtime/privileges.ts';
-import { keepRequestsYoung } from '../runtime/heap.ts';
 import { handleSignals } from '../runtime/signals.ts';
 import { SocketError } from '../transport/unix-socket.ts';
-import { CONFIG_PLACES } from '../config/load.ts';
-import { formatProblem } from '../config/problems.ts';
+import { CONFIG_PLACES, loadConfig, type LoadedConfig } from '../config/load.ts';
+import { ConfigError, formatProblem } from '../config/problems.ts';
 import { readArguments } from './arguments.ts';
 import { checkSurroundings } from './check-surroundings.ts';
 import { openConfig } from './check.ts';
@@ -14,13 +13,14 @@ import { EXIT, type ExitCode } from './exit-codes.ts';
 import type { Io } from './io.ts';
 
 const USAGE = `Usage: viaduct serve [-c FILE]
-Serves in the foreground. TERM, QUIT and INT stop it gracefully, a second one at once; USR1 reopens the log files.
+Serves in the foreground. TERM, QUIT and INT stop it gracefully, a second one at once; HUP reloads the configuration,
+USR1 reopens the log files, TTIN and TTOU make it one worker more or fewer.
   -c, --config FILE  default: ${CONFIG_PLACES.join(', then ')}
 `;
 
 const OPTIONS = { config: { type: 'string', short: 'c' } } as const;
 
-/** Resolves when the daemon has stopped: 0, or why it could not start (3, 73, 77, 78). */
+/** Resolves when viaduct has stopped: 0, or why it could not start (3, 73, 77, 78). */
 export async function runServe(argv: string[], io: Io): Promise<number> {
   const options = readArguments(argv, OPTIONS, USAGE, io);
   if (typeof options === 'number') return options;
@@ -31,16 +31,23 @@ export async function runServe(argv: string[], io: Io): Promise<number> {
   for (const problem of problems) io.stderr(`${formatProblem(problem)}\n`);
   if (problems.length > 0) return found;
   try {
-    keepRequestsYoung();
-    const daemon = new Daemon(loaded);
-    handleSignals(daemon);
-    await daemon.start();
-    await daemon.stopped;
+    const master = new Master({ loaded, load: () => loadAgain(loaded.file, io) });
+    handleSignals(master);
+    await master.start();
+    await master.stopped;
     return EXIT.ok;
   } catch (error) {
     io.stderr(`viaduct: ${explain(error)}\n`);
     return exitCode(error);
   }
+}
+
+/** @throws {ConfigError} */
+function loadAgain(file: string, io: Io): LoadedConfig {
+  const loaded = loadConfig(file, io.env);
+  const { problems } = checkSurroundings(loaded);
+  if (problems.length > 0) throw new ConfigError('ERR_CONFIG_INVALID', problems);
+  return loaded;
 }
 
 function exitCode(error: unknown): ExitCode {
@@ -53,7 +60,6 @@ function exitCode(error: unknown): ExitCode {
 }
 
 function explain(error: unknown): string {
-  if (!(error instanceof BootError)) return error instanceof Error ? error.message : String(error);
-  const what = error.failures.length === 1 ? 'an app' : `${error.failures.length} apps`;
-  return `Cannot start, ${what} did not boot\n${error.failures.map(explainFailure).join('\n')}`;
+  if (error instanceof BootError) return `Cannot start, ${error.message}`;
+  return error instanceof Error ? error.message : String(error);
 }

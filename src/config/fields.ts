@@ -1,7 +1,7 @@
 // The kinds of value the file has, as zod schemas. An `error` text says what was wanted: it goes after "Expected".
 import { z } from 'zod';
 import { BadValue } from './problems.ts';
-import { parseDuration, parseSize } from './units.ts';
+import { parseDuration, parsePercentage, parseSize } from './units.ts';
 
 type Field<Output, Input> = z.ZodType<Output, Input>;
 
@@ -52,6 +52,12 @@ export function size(least: 0 | 1): Field<number, unknown> {
   const raw = z.union([written, z.int().min(least, { error: SIZE })], { error: SIZE });
   return reading(raw, (value) => atLeast(parseSize(value), least, 'a size above 0', value));
 }
+
+/** "20%" -> 0.2 */
+export const percentage: Field<number, unknown> = reading(
+  z.string({ error: 'a percentage such as 20%' }).meta({ pattern: '^\\d{1,3}%$' }),
+  parsePercentage,
+);
 
 function atLeast(amount: number, least: number, expected: string, found: string | number): number {
   if (amount < least) throw new BadValue(`Expected ${expected}, found ${JSON.stringify(found)}`);

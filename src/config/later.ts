@@ -1,7 +1,7 @@
 // Keys and values that are part of the file's format but not of this version: to say so instead of "unknown".
 import type { KeyPath } from './problems.ts';
 
-const LATER_KEYS = ['recycle', 'timeouts.stuck', 'mounts[].timeouts.stuck', 'mounts[].python'];
+const LATER_KEYS = ['timeouts.stuck', 'mounts[].timeouts.stuck', 'mounts[].python'];
 const LATER_INTERFACES: readonly unknown[] = ['node', 'fetch', 'python'];
 
 /** What to say about a key of a later version. */
@@ -14,9 +14,6 @@ export function laterKey(path: KeyPath): string | undefined {
 /** What to say about a value of a later version. */
 export function laterValue(path: KeyPath, value: unknown): string | undefined {
   const place = pattern(path);
-  if (place === 'workers' && (value === 'auto' || (Number.isInteger(value) && Number(value) > 1))) {
-    return `Several workers are not available in this version: expected 1, found ${JSON.stringify(value)}`;
-  }
   if (place === 'mounts[].interface' && LATER_INTERFACES.includes(value)) {
     return `The interface ${JSON.stringify(value)} is known but not available in this version: expected "wsgi"`;
   }

@@ -12,7 +12,7 @@ import type {
   MountLimits,
   MountTimeouts,
 } from './types.ts';
-import { formatDuration, formatSize } from './units.ts';
+import { formatDuration, formatPercentage, formatSize } from './units.ts';
 
 /** Stands where a secret was. */
 export const MASK = '***';
@@ -71,7 +71,7 @@ function pathKey(path: KeyPath): string {
 }
 
 function toFile(config: Config): Record<string, unknown> {
-  const { limits, timeouts, admin, log } = config;
+  const { limits, timeouts, recycle, admin, log } = config;
   return {
     listeners: config.listeners.map(listenerToFile),
     workers: config.workers,
@@ -89,6 +89,12 @@ function toFile(config: Config): Record<string, unknown> {
       idle: formatDuration(timeouts.idle),
       graceful: formatDuration(timeouts.graceful),
       ...timeoutsToFile(timeouts),
+    },
+    recycle: {
+      max_requests: recycle.maxRequests,
+      max_age: formatDuration(recycle.maxAge),
+      max_memory: formatSize(recycle.maxMemory),
+      jitter: formatPercentage(recycle.jitter),
     },
     mounts: config.mounts.map(mountToFile),
     admin: admin === null ? false : { address: formatAddress(admin.address) },

@@ -2,7 +2,17 @@
 // what one key means for another is not looked at here (checks.ts).
 import { z } from 'zod';
 import { DEFAULT_ADMIN_ADDRESS, parseAddress, parseClientRange } from './address.ts';
-import { account, camelKeys, duration, mode, reading, size, text, wholeNumber } from './fields.ts';
+import {
+  account,
+  camelKeys,
+  duration,
+  mode,
+  percentage,
+  reading,
+  size,
+  text,
+  wholeNumber,
+} from './fields.ts';
 import { parseHost, parseMountPath } from './mount-place.ts';
 import { parseReference } from './reference.ts';
 import type { Config, MountConfig, MountLimits, MountTimeouts } from './types.ts';
@@ -20,6 +30,9 @@ export interface FileMount extends Omit<MountConfig, 'host' | 'name' | 'limits' 
 }
 
 const MAPPING = { error: 'a mapping' };
+/** Far above any sensible number of cores: a typo must not fork a machine to death. */
+const MAX_WORKERS = 1024;
+const WORKERS = `"auto" or a whole number from 1 to ${MAX_WORKERS}`;
 
 const address = reading(
   text('unix:PATH or HOST:PORT', '^(unix:.+|[^:/]+:\\d+|\\[[0-9a-fA-F:.]+\\]:\\d+)$'),
@@ -109,13 +122,31 @@ const timeouts = z
       boot: sharedTimeouts.boot.prefault('60s'),
       graceful: duration(0)
         .prefault('30s')
-        .describe('Requests in flight on a stop; after that they are cut off. 0: at once'),
+        .describe('Requests in flight on a stop or reload; after that they are cut off. 0: at once'),
     },
     MAPPING,
   )
   .transform(camelKeys)
   .prefault({})
   .describe('How long is waited before giving up');
+
+const recycle = z
+  .strictObject(
+    {
+      max_requests: wholeNumber(0).default(0).describe('Requests a worker serves. 0: no limit'),
+      max_age: duration(0).prefault(0).describe('How long a worker lives. 0: no limit'),
+      max_memory: size(0).prefault(0).describe('Resident memory of a worker. 0: no limit'),
+      jitter: percentage
+        .prefault('20%')
+        .describe(
+          "Each worker's limits are lower by a random part up to this, so that not all are due at once",
+        ),
+    },
+    MAPPING,
+  )
+  .transform(camelKeys)
+  .prefault({})
+  .describe('When a worker is replaced by a fresh one, without a pause');
 
 const middlewareReference = reading(text('FILE, FILE:EXPORT or a built-in'), (value) =>
   parseReference(value, 'middleware'),
@@ -253,12 +284,18 @@ const file = z
         .array(listener, { error: 'a list of listeners' })
         .min(1, { error: 'at least one listener' })
         .describe('The sockets nginx connects to'),
-      workers: z.literal(1, { error: '1' }).default(1).describe('Worker processes; only 1 in this version'),
-      run_dir: text('a path').default('run').describe('Folder for the pid file and internal sockets'),
-      user: account.describe('User to become after binding, when started as root'),
-      group: account.describe("Group to become after binding, when started as root; default: the user's"),
+      workers: z
+        .union([z.literal('auto'), wholeNumber(1, MAX_WORKERS)], { error: WORKERS })
+        .default(1)
+        .describe('Worker processes, each on one core; auto: one a core'),
+      run_dir: text('a path')
+        .default('run')
+        .describe('Folder for the pid file, the control socket and internal sockets'),
+      user: account.describe('User the workers become, when started as root'),
+      group: account.describe("Group the workers become, when started as root; default: the user's"),
       limits,
       timeouts,
+      recycle,
       mounts: z
         .array(mount, { error: 'a list of mounts' })
         .min(1, { error: 'at least one mount' })

@@ -8,7 +8,8 @@ export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' |
 
 export interface Config {
   listeners: ListenerConfig[];
-  workers: 1;
+  /** auto: one a core. */
+  workers: number | 'auto';
   /** Absolute. */
   runDir: string;
   /** Name or number; null: stay who we are. */
@@ -16,6 +17,7 @@ export interface Config {
   group: string | null;
   limits: Limits;
   timeouts: Timeouts;
+  recycle: Recycle;
   /** In the order of the file. */
   mounts: MountConfig[];
   /** null: off. */
@@ -70,6 +72,17 @@ export interface Timeouts extends MountTimeouts {
   idle: number;
   /** 0: requests in flight are not waited for. */
   graceful: number;
+}
+
+/** When a worker is replaced by a fresh one; 0: never. */
+export interface Recycle {
+  maxRequests: number;
+  /** Milliseconds. */
+  maxAge: number;
+  /** Bytes of resident memory. */
+  maxMemory: number;
+  /** From 0 to 1: each worker's limits are lower by a random part up to this. */
+  jitter: number;
 }
 
 export interface MountConfig {

@@ -46,6 +46,20 @@ export function parseSize(value: string | number): number {
   return result;
 }
 
+/** `20%` -> 0.2; 0 to 100. */
+export function parsePercentage(value: string): number {
+  const match = /^(\d{1,3})%$/.exec(value);
+  const result = Number(match?.[1] ?? NaN);
+  if (!(result <= 100))
+    throw new BadValue(`Expected a percentage from 0% to 100%, found ${describeValue(value)}`);
+  return result / 100;
+}
+
+/** 0.2 -> `20%` */
+export function formatPercentage(part: number): string {
+  return `${Math.round(part * 100)}%`;
+}
+
 /** Milliseconds -> the largest unit that loses nothing. */
 export function formatDuration(milliseconds: number): string {
   return withUnit(milliseconds, DURATION_UNITS);

@@ -14,14 +14,17 @@ import { Roster } from './roster.ts';
 export class Gateway implements CallOwner {
   readonly events: GatewayEvents;
   readonly noMount: MountMetrics;
+  readonly #multiprocess: boolean;
   readonly #table: MountTable<Mount>;
   readonly #admissions: ReadonlySet<Admission>;
   readonly #calls = new Roster<Call>();
   #whenEmpty: (() => void)[] = [];
 
-  constructor(mounts: readonly Mount[], events: GatewayEvents, noMount: MountMetrics) {
+  /** @param multiprocess whether other processes serve the same mounts, for wsgi.multiprocess */
+  constructor(mounts: readonly Mount[], events: GatewayEvents, noMount: MountMetrics, multiprocess = false) {
     this.events = events;
     this.noMount = noMount;
+    this.#multiprocess = multiprocess;
     this.#table = new MountTable(mounts);
     this.#admissions = new Set(mounts.map((mount) => mount.admission));
   }
@@ -46,6 +49,7 @@ export class Gateway implements CallOwner {
       return;
     }
     environ['viaduct.request_id'] = requestId(environ['HTTP_X_REQUEST_ID']);
+    if (this.#multiprocess) environ['wsgi.multiprocess'] = true;
     const mount = this.#place(environ, place);
     if (mount === null) call.refuse(404, 'no mount has its path');
     else call.begin(mount);

@@ -37,6 +37,8 @@ export interface AccessLogOptions {
   readonly enabled: boolean;
   /** null: stderr. Made with mode 0640. */
   readonly file: string | null;
+  /** The descriptor that is stderr. Default 2. */
+  readonly stderr?: number | undefined;
   readonly format: AccessFormat;
 }
 
@@ -61,7 +63,7 @@ export function createAccessLog(options: AccessLogOptions): AccessLog {
   if (!options.enabled) {
     return { enabled: false, write() {}, reopen() {}, close: () => Promise.resolve(), dropped: () => 0 };
   }
-  const sink = new LineSink({ file: options.file, gather: true });
+  const sink = new LineSink({ file: options.file, stderr: options.stderr, gather: true });
   const format = options.format === 'json' ? jsonLine : combinedLine;
   return {
     enabled: true,

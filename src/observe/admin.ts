@@ -3,6 +3,7 @@
 import { createServer } from 'node:http';
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { Metrics } from './metrics.ts';
+import { sharedRefresh } from './refresh.ts';
 
 export interface AdminOptions {
   readonly metrics: Pick<Metrics, 'render'>;
@@ -10,6 +11,11 @@ export interface AdminOptions {
   readonly ready: () => { readonly ready: boolean; readonly reasons: readonly string[] };
   /** What /status.json shows, as it is. */
   readonly status: () => object;
+  /**
+   * Gets fresh numbers for /metrics and /status.json; they wait 50 ms for it, then show what there is. It may be called
+   * again before it has resolved, so it must not pile anything up on who does not answer.
+   */
+  readonly refresh?: (() => Promise<void>) | undefined;
   readonly logger: { error(fields: object, message: string): void };
 }
 
@@ -20,7 +26,10 @@ interface Answer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-type Page = (request: IncomingMessage, options: AdminOptions) => Answer | Promise<Answer>;
+/** The options, their refresh() shared, bounded and always there. */
+type Source = AdminOptions & { readonly refresh: () => Promise<void> };
+
+type Page = (request: IncomingMessage, source: Source) => Answer | Promise<Answer>;
 
 const TEXT = 'text/plain; charset=utf-8';
 const JSON_TYPE = 'application/json; charset=utf-8';
@@ -54,17 +63,17 @@ export function createAdminServer(options: AdminOptions): Server {
 }
 
 function listener(options: AdminOptions): RequestListener {
+  const refresh = sharedRefresh(options.refresh ?? (() => Promise.resolve()), (error) =>
+    options.logger.error({ err: error }, 'Cannot refresh the numbers, the last ones known are shown'),
+  );
+  const source = { ...options, refresh };
   return (request, response) => {
-    void respond(request, response, options);
+    void respond(request, response, source);
   };
 }
 
-async function respond(
-  request: IncomingMessage,
-  response: ServerResponse,
-  options: AdminOptions,
-): Promise<void> {
-  const { status, type, text, headers } = await answer(request, options);
+async function respond(request: IncomingMessage, response: ServerResponse, source: Source): Promise<void> {
+  const { status, type, text, headers } = await answer(request, source);
   response.writeHead(status, {
     'content-type': type,
     'content-length': Buffer.byteLength(text),
@@ -78,7 +87,7 @@ async function respond(
   request.resume();
 }
 
-async function answer(request: IncomingMessage, options: AdminOptions): Promise<Answer> {
+async function answer(request: IncomingMessage, source: Source): Promise<Answer> {
   const path = (request.url ?? '').replace(/\?.*$/s, '');
   const found = PAGES.get(path);
   if (!found) return { status: 404, type: TEXT, text: `Nothing here. There is:\n${listing()}` };
@@ -86,9 +95,9 @@ async function answer(request: IncomingMessage, options: AdminOptions): Promise<
     return { status: 405, type: TEXT, text: 'Only GET and HEAD\n', headers: { allow: 'GET, HEAD' } };
   }
   try {
-    return await found.page(request, options);
+    return await found.page(request, source);
   } catch (error) {
-    options.logger.error({ err: error, path }, 'Admin page failed');
+    source.logger.error({ err: error, path }, 'Admin page failed');
     return { status: 500, type: TEXT, text: 'This page failed, the log says why\n' };
   }
 }
@@ -97,17 +106,19 @@ function listing(): string {
   return [...PAGES].map(([path, { about }]) => `${path.padEnd(14)}${about}\n`).join('');
 }
 
-async function metricsPage(request: IncomingMessage, { metrics }: AdminOptions): Promise<Answer> {
+async function metricsPage(request: IncomingMessage, { metrics, refresh }: Source): Promise<Answer> {
+  await refresh();
   const { contentType, text } = await metrics.render(request.headers.accept);
   return { status: 200, type: contentType, text, headers: { vary: 'accept' } };
 }
 
-function readyPage(_request: IncomingMessage, options: AdminOptions): Answer {
-  const { ready, reasons } = options.ready();
+function readyPage(_request: IncomingMessage, source: Source): Answer {
+  const { ready, reasons } = source.ready();
   if (ready) return { status: 200, type: TEXT, text: 'ready\n' };
   return { status: 503, type: TEXT, text: ['not ready', ...reasons].map((line) => `${line}\n`).join('') };
 }
 
-function statusPage(_request: IncomingMessage, options: AdminOptions): Answer {
-  return { status: 200, type: JSON_TYPE, text: `${JSON.stringify(options.status(), null, 2)}\n` };
+async function statusPage(_request: IncomingMessage, source: Source): Promise<Answer> {
+  await source.refresh();
+  return { status: 200, type: JSON_TYPE, text: `${JSON.stringify(source.status(), null, 2)}\n` };
 }

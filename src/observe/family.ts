@@ -13,6 +13,8 @@ export interface Sample {
   /** Set where the sample's name is not the family's: NAME_bucket, NAME_sum, NAME_count. */
   readonly metricName?: string;
   readonly labels: Labels;
+  /** Labels this sample has as well, one object for all of a histogram's: prom-client then writes them out once. */
+  readonly sharedLabels?: Labels;
   readonly value: number;
 }
 
@@ -41,13 +43,32 @@ export class Family {
     this.#values = values;
   }
 
+  /** For who reads numbers: every sample has all of its labels. */
   get(): Promise<Snapshot> {
-    const { name, help, type, aggregator } = this;
-    return Promise.resolve({ name, help, type, aggregator, values: [...this.#values()] });
+    return Promise.resolve(
+      this.#snapshot(
+        [...this.#values()].map((sample) => {
+          const { sharedLabels, ...rest } = sample;
+          return sharedLabels === undefined
+            ? sample
+            : { ...rest, labels: { ...sharedLabels, ...sample.labels } };
+        }),
+      ),
+    );
+  }
+
+  /** For Prometheus text; lib/registry.js, getMetricsAsString(), asks for it where there is one. */
+  getForPromString(): Promise<Snapshot> {
+    return Promise.resolve(this.#snapshot([...this.#values()]));
   }
 
   /** Registry.resetMetrics() calls it. The slots stay: a counter never goes backwards. */
   reset(): void {}
+
+  #snapshot(values: readonly Sample[]): Snapshot {
+    const { name, help, type, aggregator } = this;
+    return { name, help, type, aggregator, values };
+  }
 }
 
 /** Registers anything with `name` and `get()`: the one place that knows prom-client's typings ask for more than it uses. */

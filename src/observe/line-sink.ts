@@ -5,6 +5,8 @@ import { Outlet } from './outlet.ts';
 export interface LineSinkOptions {
   /** null: stderr. */
   readonly file: string | null;
+  /** The descriptor that is stderr. Default 2. */
+  readonly stderr?: number | undefined;
   /**
    * false: each line is written at once, and stands in the log even if the process is killed next. true: lines are
    * gathered for up to a quarter of a second and written in the thread pool.
@@ -73,6 +75,7 @@ export class LineSink {
   #open(): Outlet {
     return new Outlet({
       file: this.#options.file,
+      stderr: this.#options.stderr,
       async: this.#options.gather,
       maxBuffered: this.#options.maxBuffered ?? DEFAULT_MAX_BUFFERED,
       onDrop: (lines) => (this.#dropped += lines),

@@ -10,6 +10,10 @@ export interface LoggerOptions {
   readonly level: Level | 'silent';
   /** null: stderr. Made with mode 0640. */
   readonly file: string | null;
+  /** The descriptor that is stderr. Default 2. */
+  readonly stderr?: number | undefined;
+  /** In every line, beside the pid. */
+  readonly fields?: Readonly<Record<string, unknown>>;
   /** Default: where the log goes to a terminal. */
   readonly pretty?: boolean;
 }
@@ -33,12 +37,12 @@ export interface Log {
  * @throws {Error} of node:fs, where the file cannot be opened
  */
 export function createLogger(options: LoggerOptions): Log {
-  const sink = new LineSink({ file: options.file, gather: false });
-  const pretty = options.pretty ?? (options.file === null && isatty(2));
+  const sink = new LineSink({ file: options.file, stderr: options.stderr, gather: false });
+  const pretty = options.pretty ?? (options.file === null && isatty(options.stderr ?? 2));
   const logger = pino(
     {
       level: options.level,
-      base: { pid: process.pid },
+      base: { pid: process.pid, ...options.fields },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },

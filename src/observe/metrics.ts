@@ -1,15 +1,13 @@
-// All numbers the daemon shows, by mount and by listener, and their names on /metrics. May not know sockets, requests
-// or workers: others call in, a scrape reads out.
+// The numbers of requests, queues, connections and logs under their names on /metrics: what the process that answers
+// scrapes has. May not know sockets, requests or workers: others call in, a scrape reads out.
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { Family, registerFamily } from './family.ts';
 import type { FamilyType, Sample } from './family.ts';
-import { ListenerMetrics } from './listener-metrics.ts';
-import { MountMetrics } from './mount-metrics.ts';
+import type { ListenerMetrics } from './listener-metrics.ts';
+import { MetricSlots, type MetricSlotsOptions } from './metric-slots.ts';
+import type { MountMetrics } from './mount-metrics.ts';
 import { render } from './render.ts';
 import type { Rendered } from './render.ts';
-
-/** The `mount` label of a request that belongs to none: no mount matched, or its params were no good. */
-export const NO_MOUNT = '_none';
 
 type MountFamily = [FamilyType, string, string, (mount: MountMetrics, name: string) => Sample[]];
 type ListenerFamily = [FamilyType, string, string, (listener: ListenerMetrics, name: string) => Sample[]];
@@ -37,6 +35,18 @@ const MOUNT_FAMILIES: readonly MountFamily[] = [
   ],
   ['gauge', 'viaduct_queue_depth', 'Requests waiting now', (mount) => one(mount, mount.queueDepth)],
   [
+    'gauge',
+    'viaduct_queue_limit',
+    'Requests that may wait, over all workers',
+    (mount) => one(mount, mount.queueLimit),
+  ],
+  [
+    'gauge',
+    'viaduct_queue_oldest_age_seconds',
+    'Seconds the request that waits longest has waited',
+    (mount) => one(mount, mount.oldestQueuedAge),
+  ],
+  [
     'histogram',
     'viaduct_queue_wait_seconds',
     'Seconds requests waited in the queue',
@@ -48,6 +58,18 @@ const MOUNT_FAMILIES: readonly MountFamily[] = [
     'viaduct_requests_aborted_total',
     'Requests whose client left, by how far they were',
     (mount) => mount.abortedSamples(),
+  ],
+  [
+    'counter',
+    'viaduct_slow_requests_total',
+    'Requests that took longer than log.slow',
+    (mount) => one(mount, mount.slowRequests),
+  ],
+  [
+    'counter',
+    'viaduct_request_timeouts_total',
+    'Requests that ran longer than timeouts.request',
+    (mount) => one(mount, mount.timeouts),
   ],
   [
     'counter',
@@ -85,47 +107,36 @@ const LISTENER_FAMILIES: readonly ListenerFamily[] = [
   ],
 ];
 
+export interface MetricsOptions extends MetricSlotsOptions {
+  /** Of viaduct, for viaduct_build_info. */
+  readonly version?: string;
+}
+
 /**
- * Counters, gauges and histograms of one process. Counting is a few stores into number slots, some 50 times cheaper than
+ * Counters, gauges and histograms of record. Counting is a few stores into number slots, some 50 times cheaper than
  * prom-client's inc() and observe() (bench/micro/metrics.ts has the figures); names, labels and text exist only while
  * somebody scrapes.
  */
-export class Metrics {
+export class Metrics extends MetricSlots {
   /** Holds everything below and prom-client's process_* and nodejs_* metrics; more may be registered on it. */
   readonly registry: Registry = new Registry();
-  readonly #mounts = new Map<string, MountMetrics>();
-  readonly #listeners = new Map<string, ListenerMetrics>();
 
-  /** @param options.version of viaduct, for viaduct_build_info */
-  constructor(options: { version?: string } = {}) {
+  constructor(options: MetricsOptions = {}) {
+    super(options);
     const labels = { version: options.version ?? 'unknown', node: process.version };
     this.#register('gauge', 'viaduct_build_info', 'What is running', () => [{ labels, value: 1 }]);
     for (const [type, name, help, samples] of MOUNT_FAMILIES) {
-      this.#register(type, name, help, () =>
-        [...this.#mounts.values()].flatMap((mount) => samples(mount, name)),
-      );
+      this.#register(type, name, help, () => [...this.mounts].flatMap((mount) => samples(mount, name)));
     }
     for (const [type, name, help, samples] of LISTENER_FAMILIES) {
       this.#register(type, name, help, () =>
-        [...this.#listeners.values()].flatMap((listener) => samples(listener, name)),
+        [...this.listeners].flatMap((listener) => samples(listener, name)),
       );
     }
+    this.#register('counter', 'viaduct_log_lines_dropped_total', 'Log lines given up', () =>
+      this.logs.samples(),
+    );
     collectDefaultMetrics({ register: this.registry });
-  }
-
-  /** The slots of a mount, made on first call: call it for every mount at boot, so that its series exist at 0. '' is NO_MOUNT. */
-  mount(name: string): MountMetrics {
-    const key = name === '' ? NO_MOUNT : name;
-    let mount = this.#mounts.get(key);
-    if (!mount) this.#mounts.set(key, (mount = new MountMetrics(key)));
-    return mount;
-  }
-
-  /** The slots of a listener, made on first call; `protocol` is the one it is configured for (`auto` included). */
-  listener(label: string, protocol: string): ListenerMetrics {
-    let listener = this.#listeners.get(label);
-    if (!listener) this.#listeners.set(label, (listener = new ListenerMetrics(label, protocol)));
-    return listener;
   }
 
   /** The text for a scrape: Prometheus text 0.0.4, or OpenMetrics 1.0.0 where the Accept header prefers it. */

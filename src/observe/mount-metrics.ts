@@ -2,6 +2,8 @@
 // beyond its method and its status; nothing else of a request ever becomes a label.
 import type { Labels, Sample } from './family.ts';
 import { DURATION_BUCKETS, QUEUE_WAIT_BUCKETS, SlotHistogram } from './histogram.ts';
+import { LabelCounter } from './label-counter.ts';
+import { Ledger } from './ledger.ts';
 
 /** The methods that get a series of their own; any other is counted as `_OTHER`, or a client could make series at will. */
 export const METHODS = [
@@ -24,6 +26,12 @@ export const SHED_REASONS = ['queue_full', 'queue_timeout', 'draining', 'app_fai
 export type ShedReason = (typeof SHED_REASONS)[number];
 
 const STATUS_CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const;
+// Positions in a mount's totals
+const BYTES_IN = 0;
+const BYTES_OUT = 1;
+const TIMEOUTS = 2;
+const SLOW = 3;
+
 const LOWEST_STATUS = 100;
 const HIGHEST_STATUS = 599;
 
@@ -74,21 +82,26 @@ export class MountMetrics {
   // By methodIndex; made on the first request of a method, 5 KB each, so that nine methods nobody uses cost nothing.
   readonly #methods: (MethodSlots | null)[] = METHODS.map(() => null);
   readonly #queueWait = new SlotHistogram(QUEUE_WAIT_BUCKETS);
-  readonly #aborted: Record<AbortPhase, number> = { queued: 0, running: 0, sending: 0 };
-  readonly #shed: Record<ShedReason, number> = {
-    queue_full: 0,
-    queue_timeout: 0,
-    draining: 0,
-    app_failed: 0,
-  };
+  readonly #aborted = new LabelCounter('phase', ABORT_PHASES);
+  readonly #shed = new LabelCounter('reason', SHED_REASONS);
+  readonly #totals = new Float64Array(SLOW + 1);
   #active = 0;
   #queueDepth = 0;
-  #bytesIn = 0;
-  #bytesOut = 0;
+  #queueLimit = 0;
+  #oldestQueued: () => number = () => 0;
+  /** What the workers' mounts of this name have counted comes in here, or this one's goes out. */
+  readonly ledger = new Ledger(
+    () => [this.#active, this.#queueDepth, this.#queueLimit, this.#oldestQueued()],
+    (key) => this.#methodOfWorker(key),
+  );
 
   constructor(name: string) {
     this.name = name;
-    this.#methods[0] = new MethodSlots();
+    this.ledger.track('totals', this.#totals);
+    this.ledger.track('aborted', this.#aborted.slots);
+    this.ledger.track('shed', this.#shed.slots);
+    this.ledger.track('queue_wait', this.#queueWait.slots);
+    this.#newMethod(0);
   }
 
   /** A request begins to run (one that waits in the queue does not yet). Each is followed by one requestFinished(). */
@@ -105,22 +118,43 @@ export class MountMetrics {
    */
   requestFinished(method: string, status: number, seconds: number, bytesIn: number, bytesOut: number): void {
     this.#active--;
-    if (bytesIn > 0) this.#bytesIn += bytesIn;
-    if (bytesOut > 0) this.#bytesOut += bytesOut;
+    const totals = this.#totals;
+    if (bytesIn > 0) totals[BYTES_IN] = (totals[BYTES_IN] ?? 0) + bytesIn;
+    if (bytesOut > 0) totals[BYTES_OUT] = (totals[BYTES_OUT] ?? 0) + bytesOut;
     if (!(status >= LOWEST_STATUS && status <= HIGHEST_STATUS) || (status | 0) !== status) return;
     const index = methodIndex(method);
-    const slots = this.#methods[index] ?? (this.#methods[index] = new MethodSlots());
+    const slots = this.#methods[index] ?? this.#newMethod(index);
     slots.finished(status, seconds);
   }
 
   /** The client left in this phase. Comes beside requestFinished(), not in its place. */
   aborted(phase: AbortPhase): void {
-    this.#aborted[phase]++;
+    this.#aborted.inc(phase);
   }
 
   /** A request was turned away. */
   shed(reason: ShedReason): void {
-    this.#shed[reason]++;
+    this.#shed.inc(reason);
+  }
+
+  /** A request ran longer than timeouts.request. Comes beside requestFinished(). */
+  timedOut(): void {
+    this.#totals[TIMEOUTS] = this.timeouts + 1;
+  }
+
+  /** A request took longer than log.slow. Comes beside requestFinished(). */
+  slow(): void {
+    this.#totals[SLOW] = this.slowRequests + 1;
+  }
+
+  /**
+   * Tells what there is to know about the queue besides its length.
+   * @param limit requests that may wait
+   * @param oldestAge seconds the one that waits longest has waited; 0: none waits
+   */
+  watchQueue(limit: number, oldestAge: () => number): void {
+    this.#queueLimit = limit;
+    this.#oldestQueued = oldestAge;
   }
 
   /** A request begins to wait. Each is followed by one dequeued(), also where it is then shed or aborted. */
@@ -133,20 +167,39 @@ export class MountMetrics {
     this.#queueWait.observe(waitSeconds);
   }
 
+  // Gauges: of this process and of the workers, by their position in the ledger.
+
   get active(): number {
-    return this.#active;
+    return this.#active + this.ledger.sum(0);
   }
 
   get queueDepth(): number {
-    return this.#queueDepth;
+    return this.#queueDepth + this.ledger.sum(1);
+  }
+
+  get queueLimit(): number {
+    return this.#queueLimit + this.ledger.sum(2);
+  }
+
+  /** Seconds. */
+  get oldestQueuedAge(): number {
+    return Math.max(this.#oldestQueued(), this.ledger.max(3));
   }
 
   get bytesIn(): number {
-    return this.#bytesIn;
+    return this.#totals[BYTES_IN] ?? 0;
   }
 
   get bytesOut(): number {
-    return this.#bytesOut;
+    return this.#totals[BYTES_OUT] ?? 0;
+  }
+
+  get timeouts(): number {
+    return this.#totals[TIMEOUTS] ?? 0;
+  }
+
+  get slowRequests(): number {
+    return this.#totals[SLOW] ?? 0;
   }
 
   requestSamples(): Sample[] {
@@ -179,17 +232,28 @@ export class MountMetrics {
   }
 
   abortedSamples(): Sample[] {
-    return ABORT_PHASES.map((phase) => ({
-      labels: { mount: this.name, phase },
-      value: this.#aborted[phase],
-    }));
+    return this.#aborted.samples({ mount: this.name });
   }
 
   shedSamples(): Sample[] {
-    return SHED_REASONS.map((reason) => ({
-      labels: { mount: this.name, reason },
-      value: this.#shed[reason],
-    }));
+    return this.#shed.samples({ mount: this.name });
+  }
+
+  #newMethod(index: number): MethodSlots {
+    const slots = new MethodSlots();
+    const method = METHODS[index] ?? '';
+    this.#methods[index] = slots;
+    this.ledger.track(`${method} codes`, slots.codes);
+    slots.durations.forEach((histogram, at) => {
+      this.ledger.track(`${method} ${STATUS_CLASSES[at] ?? ''}`, histogram.slots);
+    });
+    return slots;
+  }
+
+  #methodOfWorker(key: string): void {
+    const [name = ''] = key.split(' ', 1);
+    const index = METHODS.findIndex((method) => method === name);
+    if (index >= 0 && this.#methods[index] === null) this.#newMethod(index);
   }
 
   *#used(): Iterable<[method: string, slots: MethodSlots]> {

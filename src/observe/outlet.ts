@@ -18,6 +18,8 @@ const END_DEADLINE_MS = 1000;
 export interface OutletOptions {
   /** null: stderr. */
   readonly file: string | null;
+  /** The descriptor that is stderr. Default 2. */
+  readonly stderr?: number | undefined;
   /** Write in the thread pool even where the event loop could. */
   readonly async: boolean;
   /** Bytes held while the destination takes none; more are dropped. */
@@ -47,7 +49,8 @@ export class Outlet {
 
   /** @throws {Error} of node:fs, where the file cannot be opened */
   constructor(options: OutletOptions) {
-    const { fd, blocking, maxWrite } = options.file === null ? openStderr() : openFile(options.file);
+    const { fd, blocking, maxWrite } =
+      options.file === null ? openStderr(options.stderr ?? 2) : openFile(options.file);
     this.maxWrite = maxWrite;
     this.#onDrop = options.onDrop;
     this.#boom = new SonicBoom({
@@ -153,18 +156,18 @@ function openFile(file: string): Target {
 
 // A pipe nobody empties and a terminal under Ctrl-S make a write wait: in the event loop it stops everything, in the
 // thread pool it stops the exit, which joins the threads (measured: until the reader left, against at once). Opened
-// anew they can be written without waiting; O_NONBLOCK on descriptor 2 itself would reach every process that shares
+// anew they can be written without waiting; O_NONBLOCK on the descriptor itself would reach every process that shares
 // it. A socket (journald's) cannot be opened anew: the thread pool has to do, and a reader that stalls delays the exit.
-function openStderr(): Target {
-  const stat = fstatSync(2);
-  if (stat.isFile()) return { fd: 2, blocking: false, maxWrite: FILE_WRITE };
+function openStderr(stderr: number): Target {
+  const stat = fstatSync(stderr);
+  if (stat.isFile()) return { fd: stderr, blocking: false, maxWrite: FILE_WRITE };
   if (stat.isFIFO() || stat.isCharacterDevice()) {
     try {
       const flags = constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
-      return { fd: openSync('/proc/self/fd/2', flags), blocking: false, maxWrite: PIPE_WRITE };
+      return { fd: openSync(`/proc/self/fd/${stderr}`, flags), blocking: false, maxWrite: PIPE_WRITE };
     } catch {
       // No /proc, or a pipe made by another user: as with a socket
     }
   }
-  return { fd: 2, blocking: true, maxWrite: PIPE_WRITE };
+  return { fd: stderr, blocking: true, maxWrite: PIPE_WRITE };
 }

@@ -8,10 +8,12 @@ import { bind, type Unbind } from '../transport/bind.ts';
 
 export interface AdminSource {
   readonly metrics: Metrics;
-  readonly logger: Logger;
+  readonly logs: { readonly logger: Logger };
   /** Why requests cannot be served now; empty when they can. */
   unready(): readonly string[];
   status(): object;
+  /** Gets fresh numbers for a scrape: createAdminServer() says how. */
+  refresh?(): Promise<void>;
 }
 
 /** Milliseconds for answers that are under way. */
@@ -26,13 +28,19 @@ export class Admin {
     this.#address = address;
     this.#server = createAdminServer({
       metrics: source.metrics,
-      logger: source.logger,
+      logger: { error: (fields, message) => source.logs.logger.error(fields, message) },
       ready: () => {
         const reasons = source.unready();
         return { ready: reasons.length === 0, reasons };
       },
       status: () => source.status(),
+      refresh: () => source.refresh?.() ?? Promise.resolve(),
     });
+  }
+
+  /** Whether it was made for this address. */
+  isAt(address: Address): boolean {
+    return formatAddress(address) === formatAddress(this.#address);
   }
 
   /** The address in use, its port where the configuration says 0. */

@@ -4,67 +4,79 @@ import { loadApplication, loadMiddleware } from '../apps/loader.ts';
 import type { Config, MountConfig } from '../config/types.ts';
 import { Admission } from '../gateway/admission.ts';
 import type { Application } from '../gateway/contract.ts';
+import { errorPage } from '../gateway/error-page.ts';
 import type { Mount } from '../gateway/mount.ts';
-import { Metrics } from '../observe/metrics.ts';
+import { MetricSlots } from '../observe/metric-slots.ts';
+import type { MountMetrics } from '../observe/mount-metrics.ts';
 
-/** One mount that could not be booted. */
+/** Seconds after which to ask again for an app that did not boot; it is tried again all the time. */
+const RETRY_AFTER = 5;
+
+/** One mount that could not be booted. Plain data: it crosses from a worker to the master. */
 export interface BootFailure {
+  /** Its name. */
   readonly mount: string;
-  readonly error: unknown;
+  /** What went wrong, with the stack of what the app's own code threw: that is what its author needs. */
+  readonly message: string;
 }
 
-/** Some mounts could not be booted; the others could. */
-export class BootError extends Error {
-  override readonly name = 'BootError';
+export interface Booted {
+  /** All of the configuration's; one that failed answers 503. */
+  readonly mounts: readonly Mount[];
   readonly failures: readonly BootFailure[];
-
-  constructor(failures: readonly BootFailure[]) {
-    super(
-      failures
-        .map(
-          ({ mount, error }) => `mount ${mount}: ${error instanceof Error ? error.message : String(error)}`,
-        )
-        .join('\n'),
-    );
-    this.failures = failures;
-  }
 }
 
-/** @throws {BootError} naming every mount that failed */
-export async function bootMounts(config: Config, metrics: Metrics): Promise<Mount[]> {
+export interface BootOptions {
+  /** Told the mount's name before each file of it is loaded: who dies or hangs then was told last. */
+  readonly onLoad?: (mount: string) => void;
+  /** Names of mounts that are not even tried; they count as failed and are not among `failures`. */
+  readonly skip?: readonly string[];
+}
+
+/** Loads every mount. One that fails costs the others nothing. */
+export async function bootMounts(
+  config: Config,
+  metrics: MetricSlots,
+  { onLoad = () => undefined, skip = [] }: BootOptions = {},
+): Promise<Booted> {
   const shared = new Admission({ ...config.limits, queueTimeout: config.timeouts.queue });
   const mounts: Mount[] = [];
   const failures: BootFailure[] = [];
   for (const mount of config.mounts) {
+    const slots = metrics.mount(mount.name);
+    let app = unavailable(slots);
     try {
-      const app = await loadWrapped(mount);
-      const admission = hasOwnPlaces(mount, config)
-        ? new Admission({ ...mount.limits, queueTimeout: mount.timeouts.queue })
-        : shared;
-      mounts.push(makeMount(mount, app, admission, metrics));
+      if (!skip.includes(mount.name)) app = await loadWrapped(mount, () => onLoad(mount.name));
     } catch (error) {
-      failures.push({ mount: mount.name, error });
+      failures.push({ mount: mount.name, message: explain(error) });
     }
+    const admission = hasOwnPlaces(mount, config)
+      ? new Admission({ ...mount.limits, queueTimeout: mount.timeouts.queue })
+      : shared;
+    mounts.push(makeMount(mount, app, admission, slots));
   }
-  if (failures.length > 0) throw new BootError(failures);
-  return mounts;
+  return { mounts, failures };
 }
 
 /** Boots every mount once, for `viaduct check`; one text for each that failed. */
 export async function tryBoot(config: Config): Promise<string[]> {
-  try {
-    await bootMounts(config, new Metrics());
-    return [];
-  } catch (error) {
-    if (!(error instanceof BootError)) throw error;
-    return error.failures.map(explainFailure);
-  }
+  const { failures } = await bootMounts(config, new MetricSlots());
+  return failures.map(({ mount, message }) => `mount ${mount}: ${message}`);
 }
 
-/** With the stack of what the app's own code threw: that is what its author needs. */
-export function explainFailure({ mount, error }: BootFailure): string {
+/** Stands in for an app that did not boot. */
+function unavailable(metrics: MountMetrics): Application {
+  return (environ, startResponse) => {
+    metrics.shed('app_failed');
+    const page = errorPage(503, environ['viaduct.request_id'], RETRY_AFTER);
+    startResponse(page.status, page.headers);
+    return [page.body];
+  };
+}
+
+function explain(error: unknown): string {
   const stack = error instanceof Error && error.cause instanceof Error ? `\n${error.cause.stack ?? ''}` : '';
-  return `mount ${mount}: ${error instanceof Error ? error.message : String(error)}${stack}`;
+  return `${error instanceof Error ? error.message : String(error)}${stack}`;
 }
 
 /** A mount that sets limits.requests, limits.queue or timeouts.queue has places of its own; all others share the worker's. */
@@ -73,9 +85,11 @@ const hasOwnPlaces = (mount: MountConfig, config: Config): boolean =>
   mount.limits.queue !== config.limits.queue ||
   mount.timeouts.queue !== config.timeouts.queue;
 
-async function loadWrapped(mount: MountConfig): Promise<Application> {
+async function loadWrapped(mount: MountConfig, onLoad: () => void): Promise<Application> {
+  onLoad();
   let app = await loadApplication(mount.app, mount.timeouts.boot);
   for (const { use, options } of mount.middleware.toReversed()) {
+    onLoad();
     const middleware = await loadMiddleware(use, mount.timeouts.boot);
     app = middleware(app, options);
     if (typeof app !== 'function')
@@ -86,7 +100,7 @@ async function loadWrapped(mount: MountConfig): Promise<Application> {
   return app;
 }
 
-function makeMount(mount: MountConfig, app: Application, admission: Admission, metrics: Metrics): Mount {
+function makeMount(mount: MountConfig, app: Application, admission: Admission, metrics: MountMetrics): Mount {
   const { limits, timeouts } = mount;
   return {
     path: mount.path === '/' ? '' : native(mount.path),
@@ -99,7 +113,7 @@ function makeMount(mount: MountConfig, app: Application, admission: Admission, m
     requestTimeout: timeouts.request,
     queueTimeout: timeouts.queue,
     admission,
-    metrics: metrics.mount(mount.name),
+    metrics,
   };
 }
 

@@ -1,6 +1,8 @@
-// Giving up root once the sockets are bound: the apps never run with more rights than they need.
+// Giving up root: the apps never run with more rights than they need.
 import type { Config } from '../config/types.ts';
 import { lookupGroup, lookupUser } from './users.ts';
+
+type Accounts = Pick<Config, 'user' | 'group'>;
 
 /** The configured user or group cannot be taken on. */
 export class PrivilegeError extends Error {
@@ -8,35 +10,57 @@ export class PrivilegeError extends Error {
   readonly code = 'ERR_PRIVILEGES';
 }
 
+/** Whom a worker becomes; null: it stays who it is. */
+export interface Target {
+  /** null: the user stays. */
+  readonly user: { readonly name: string; readonly uid: number } | null;
+  readonly gid: number;
+}
+
 /**
- * Switches to `user` and `group`; without root there is nothing to drop, and then they must be who we are.
+ * Whom `user` and `group` mean, if that can be taken on from here.
  * @throws {PrivilegeError}
  */
-export function dropPrivileges({ user, group }: Pick<Config, 'user' | 'group'>): void {
-  if (user === null && group === null) return;
-  const { setgid, setuid, setgroups, getuid, getgid } = process;
-  const { initgroups } = process as { initgroups?: (user: string, extraGroup: number) => void };
-  if (setgid === undefined || setuid === undefined || initgroups === undefined || setgroups === undefined)
-    return;
+export function findTarget({ user, group }: Accounts): Target | null {
+  if (user === null && group === null) return null;
   const account = user === null ? undefined : lookupUser(user);
   if (user !== null && account === undefined)
     throw new PrivilegeError(`Cannot run as user "${user}": there is no such user`);
   const wanted = group === null ? undefined : lookupGroup(group);
   if (group !== null && wanted === undefined)
     throw new PrivilegeError(`Cannot run as group "${group}": there is no such group`);
-  const gid = wanted?.gid ?? account?.gid;
-  if (getuid?.() !== 0) {
-    if ((account !== undefined && account.uid !== getuid?.()) || (gid !== undefined && gid !== getgid?.())) {
-      throw new PrivilegeError(
-        `Cannot run as ${user ?? ''}:${group ?? ''}: only root can change user or group, and viaduct was not started as root`,
-      );
-    }
-    return;
+  const ownUid = process.getuid?.() ?? 0;
+  const ownGid = process.getgid?.() ?? 0;
+  const gid = wanted?.gid ?? account?.gid ?? ownGid;
+  if (ownUid === 0) return { user: account ?? null, gid };
+  if ((account !== undefined && account.uid !== ownUid) || gid !== ownGid) {
+    throw new PrivilegeError(
+      `Cannot run as ${user ?? ''}:${group ?? ''}: only root can change user or group, and viaduct was not started as root`,
+    );
   }
-  if (gid !== undefined) setgid(gid);
-  if (account === undefined) return;
+  return null;
+}
+
+/** Whose the files are that workers write; null: ours. */
+export function targetIds(accounts: Accounts): { uid: number; gid: number } | null {
+  const target = findTarget(accounts);
+  return target === null ? null : { uid: target.user?.uid ?? 0, gid: target.gid };
+}
+
+/**
+ * Switches to `user` and `group`; without root there is nothing to drop, and then they must be who we are.
+ * @throws {PrivilegeError}
+ */
+export function dropPrivileges(accounts: Accounts): void {
+  const target = findTarget(accounts);
+  const { setgid, setuid, setgroups } = process;
+  const { initgroups } = process as { initgroups?: (user: string, extraGroup: number) => void };
+  if (target === null || !setgid || !setuid || !initgroups || !setgroups) return;
+  const { user, gid } = target;
+  setgid(gid);
+  if (user === null) return;
   // Root's own groups would otherwise stay with us.
-  if (account.name === user) initgroups(account.name, gid ?? account.gid);
-  else setgroups([gid ?? account.gid]);
-  setuid(account.uid);
+  if (user.name === accounts.user) initgroups(user.name, gid);
+  else setgroups([gid]);
+  setuid(user.uid);
 }

@@ -16,6 +16,8 @@ export class RequestLog implements GatewayEvents {
   /** Milliseconds; 0 = never. */
   readonly #slow: number;
   readonly #limited: RateLimitedLog;
+  /** Requests that are over. */
+  requests = 0;
 
   constructor(logger: Logger, access: AccessLog, slow: number) {
     this.#logger = logger;
@@ -36,6 +38,7 @@ export class RequestLog implements GatewayEvents {
   }
 
   finished(request: RequestRecord): void {
+    this.requests += 1;
     if (this.#access.enabled) this.#writeAccess(request);
     if (this.#slow > 0 && request.duration > this.#slow) this.#logSlow(request);
   }

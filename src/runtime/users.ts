@@ -38,6 +38,17 @@ export function lookupGroup(nameOrId: string, file = '/etc/group'): Group | unde
   return id === undefined ? undefined : { name: nameOrId, gid: id };
 }
 
+/** The ids for chown(2): -1, leave as it is, for what is not named or not known here. */
+export function ownerIds({ owner, group }: { owner: string | null; group: string | null }): {
+  uid: number;
+  gid: number;
+} {
+  return {
+    uid: owner === null ? -1 : (lookupUser(owner)?.uid ?? -1),
+    gid: group === null ? -1 : (lookupGroup(group)?.gid ?? -1),
+  };
+}
+
 function readRows(file: string): string[][] {
   let text: string;
   try {

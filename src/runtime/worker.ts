@@ -1,13 +1,13 @@
-// One worker: its listeners, its mounts, its clock and its logs, from boot to the last response. It does not know who
-// started it, nor anything of signals and exit codes.
+// One worker: its mounts, its listeners, its clock and its logs, from boot to the last response. It does not know who
+// started it, nor in which process it is, nor anything of signals and exit codes.
 import type { Logger } from 'pino';
 import { type Address, formatAddress } from '../config/address.ts';
 import type { Config, ListenerConfig } from '../config/types.ts';
 import { Gateway } from '../gateway/gateway.ts';
 import { type Deferred, withResolvers } from '../gateway/with-resolvers.ts';
 import type { AccessLog } from '../observe/access-log.ts';
-import { type Metrics, NO_MOUNT } from '../observe/metrics.ts';
-import type { TransportExchange } from '../transport/context.ts';
+import { type MetricSlots, NO_MOUNT } from '../observe/metric-slots.ts';
+import type { SocketHandle, Take } from '../transport/handle.ts';
 import {
   type ConnectionCount,
   Listener,
@@ -16,10 +16,10 @@ import {
 } from '../transport/listener.ts';
 import { Ticker } from '../transport/timeouts.ts';
 import { DEFAULT_LIMITS } from '../protocol/limits.ts';
-import { bootMounts } from './boot.ts';
+import { type BootFailure, bootMounts, type BootOptions } from './boot.ts';
 import { connectionsWithin, courtesyWithin, descriptorLimit, DescriptorWatch } from './descriptors.ts';
 import { RequestLog } from './request-log.ts';
-import { lookupGroup, lookupUser } from './users.ts';
+import { ownerIds } from './users.ts';
 
 /** Milliseconds for the last bytes and the peers' FINs, once every response has ended. */
 const FLUSH_TIME = 2000;
@@ -28,23 +28,24 @@ export interface WorkerOptions {
   readonly config: Config;
   readonly logger: Logger;
   readonly accessLog: AccessLog;
-  readonly metrics: Metrics;
+  readonly metrics: MetricSlots;
+  /** Whether other processes serve the same apps. Default false. */
+  readonly multiprocess?: boolean;
 }
 
 export class Worker {
   readonly #config: Config;
-  readonly #metrics: Metrics;
+  readonly #metrics: MetricSlots;
   readonly #log: RequestLog;
   readonly #ticker = new Ticker();
   readonly #listeners: Listener[];
+  readonly #multiprocess: boolean;
   #gateway: Gateway | null = null;
-  /** Requests that came while the apps were still booting. */
-  #early: TransportExchange[] = [];
-  #draining = false;
   readonly #hurry: Deferred = withResolvers();
 
-  constructor({ config, logger, accessLog, metrics }: WorkerOptions) {
+  constructor({ config, logger, accessLog, metrics, multiprocess = false }: WorkerOptions) {
     this.#config = config;
+    this.#multiprocess = multiprocess;
     this.#metrics = metrics;
     this.#log = new RequestLog(logger, accessLog, config.log.slow);
     this.#ticker.add(this.#log);
@@ -63,14 +64,6 @@ export class Worker {
     });
   }
 
-  /** Why requests cannot be served now; empty when they can. */
-  get unready(): string[] {
-    const reasons: string[] = [];
-    if (this.#gateway === null) reasons.push('the apps are still booting');
-    if (this.#draining) reasons.push('the worker is draining');
-    return reasons;
-  }
-
   /** Where it listens, in the order of the configuration. */
   get addresses(): Address[] {
     return this.#listeners.map((listener) => listener.address);
@@ -78,18 +71,36 @@ export class Worker {
 
   /** Requests in flight. */
   get active(): number {
-    return (this.#gateway?.active ?? 0) + this.#early.length;
+    return this.#gateway?.active ?? 0;
+  }
+
+  /** Requests that are over. */
+  get finished(): number {
+    return this.#log.requests;
   }
 
   /**
-   * Binds every address, or none.
+   * Loads the apps; what cannot be loaded answers 503.
+   * @returns the mounts that failed
+   */
+  async boot(options?: BootOptions): Promise<readonly BootFailure[]> {
+    const { mounts, failures } = await bootMounts(this.#config, this.#metrics, options);
+    const noMount = this.#metrics.mount(NO_MOUNT);
+    this.#gateway = new Gateway(mounts, this.#log, noMount, this.#multiprocess);
+    this.#ticker.add(this.#gateway);
+    return failures;
+  }
+
+  /**
+   * Accepts on every address, or none; to be called once it has booted.
+   * @param descriptors sockets bound before, one a listener; without them the addresses are bound here
    * @throws {SocketError} or the system's error of the first that failed
    */
-  async listen(): Promise<void> {
+  async listen(descriptors: readonly number[] = []): Promise<void> {
     const bound: Listener[] = [];
     try {
-      for (const listener of this.#listeners) {
-        await listener.listen();
+      for (const [at, listener] of this.#listeners.entries()) {
+        await listener.listen(descriptors[at]);
         bound.push(listener);
       }
     } catch (error) {
@@ -100,27 +111,11 @@ export class Worker {
   }
 
   /**
-   * Boots the apps; what came meanwhile is answered then.
-   * @throws {BootError}
-   */
-  async boot(): Promise<void> {
-    const mounts = await bootMounts(this.#config, this.#metrics);
-    const gateway = new Gateway(mounts, this.#log, this.#metrics.mount(NO_MOUNT));
-    this.#ticker.add(gateway);
-    this.#gateway = gateway;
-    const early = this.#early;
-    this.#early = [];
-    for (const exchange of early) if (!exchange.closed) gateway.handle(exchange);
-  }
-
-  /**
    * Stops accepting, lets what is in flight end for up to `graceful` milliseconds, then cuts it off.
    * Resolves when nothing is left; true if nothing had to be cut off.
    */
   async stop(graceful: number): Promise<boolean> {
-    this.#draining = true;
     for (const listener of this.#listeners) listener.drain();
-    for (const exchange of this.#early) exchange.reject(503, 1);
     const drained = this.#gateway?.drained();
     const clean = drained === undefined || (await withinTime(drained, graceful, this.#hurry.promise));
     if (!clean) this.#gateway?.shutdown();
@@ -128,6 +123,29 @@ export class Worker {
     for (const listener of this.#listeners) listener.destroy();
     this.#ticker.stop();
     return clean;
+  }
+
+  /** Goes on with a connection that another worker has accepted on listener number `listener`. */
+  adopt(listener: number, handle: SocketHandle): void {
+    const adopting = this.#listeners[listener];
+    if (adopting === undefined) handle.close();
+    else adopting.adopt(handle);
+  }
+
+  /**
+   * As stop(), but the connections live on: each goes to `takes` of its listener, in the order of the configuration, as
+   * soon as nothing is in flight on it. null: nobody goes on with that listener, and its connections are closed.
+   */
+  async leave(graceful: number, takes: readonly (Take | null)[]): Promise<boolean> {
+    const leftAt = performance.now();
+    for (const [index, listener] of this.#listeners.entries()) {
+      const take = takes[index] ?? null;
+      if (take === null) listener.drain();
+      else listener.handOver(take);
+    }
+    const gone = Promise.all(this.#listeners.map((listener) => listener.closed()));
+    await withinTime(gone, graceful, this.#hurry.promise);
+    return this.stop(Math.max(0, graceful - (performance.now() - leftAt)));
   }
 
   /** Cuts off whatever is in flight, and makes stop() wait for nothing any more, an application that ignores its signal included. */
@@ -156,7 +174,7 @@ export class Worker {
       timeouts,
       ticker: this.#ticker,
       handle: (exchange) => {
-        if (this.#gateway === null) this.#early.push(exchange);
+        if (this.#gateway === null) exchange.reject(503, 1);
         else this.#gateway.handle(exchange);
       },
       report: (error, protocol, listener) => this.#log.protocolError(error, protocol, listener),
@@ -166,9 +184,7 @@ export class Worker {
 }
 
 function listenerOptions(listener: ListenerConfig): ListenerOptions {
-  const uid = listener.owner === null ? -1 : (lookupUser(listener.owner)?.uid ?? -1);
-  const gid = listener.group === null ? -1 : (lookupGroup(listener.group)?.gid ?? -1);
-  return { ...listener, file: { mode: listener.mode, uid, gid } };
+  return { ...listener, file: { mode: listener.mode, ...ownerIds(listener) } };
 }
 
 /** True when `work` is done within `limit` milliseconds, and before `hurry`. */

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { type Detected, detectProtocol } from '../protocol/detect.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import type { OpenConnection, TransportContext } from './context.ts';
+import { detach, isStill, type Take } from './handle.ts';
 
 const PROTOCOL = 'auto';
 
@@ -41,6 +42,13 @@ export class Undecided implements OpenConnection {
 
   drain(): void {
     this.destroy();
+  }
+
+  moveTo(take: Take): void {
+    if (this.#bytes.length > 0 || !isStill(this.#socket)) return;
+    const handle = detach(this.#socket);
+    if (handle === null) this.drain();
+    else take(handle);
   }
 
   destroy(): void {

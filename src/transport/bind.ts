@@ -1,10 +1,10 @@
-// Puts a server on its address, Unix or TCP, and takes it off again without touching what is not ours.
+// Puts a server on its address, Unix or TCP, or on a socket that was bound before, and takes it off again without
+// touching what is not ours.
 import { once } from 'node:events';
-import { lstatSync, mkdirSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import type { Server } from 'node:net';
-import { dirname } from 'node:path';
 import type { Address } from '../config/address.ts';
-import { listenUnix, removeOwn, type SocketFile } from './unix-socket.ts';
+import { makeSocketFile, removeOwn, type SocketFile } from './unix-socket.ts';
 
 export interface Binding {
   readonly address: Address;
@@ -24,9 +24,10 @@ export async function bind(server: Server, { address, backlog, file }: Binding):
     return () => undefined;
   }
   const { path } = address;
-  // Below /run nothing outlives a reboot. Open for passing through: who may connect is the socket's own mode.
-  mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
-  await listenUnix(server, { ...file, path }, backlog);
+  await makeSocketFile({ ...file, path }, () => {
+    server.listen({ path, backlog });
+    return once(server, 'listening');
+  });
   const made = lstatSync(path);
   return () => {
     try {
@@ -35,4 +36,13 @@ export async function bind(server: Server, { address, backlog, file }: Binding):
       // Often not ours to remove after the change of user; the next start replaces it, and a stop must not end here.
     }
   };
+}
+
+/**
+ * Listens on a descriptor that somebody else has bound, and goes on owning: closing the server leaves its file alone.
+ * @throws the system's error, where it is no socket that can listen
+ */
+export async function listenOn(server: Server, fd: number, backlog: number): Promise<void> {
+  server.listen({ fd, backlog });
+  await once(server, 'listening');
 }

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import type { ConnectionState } from '../observe/listener-metrics.ts';
 import type { OpenConnection, TransportContext } from './context.ts';
 import type { Flow } from './flow-control.ts';
+import { detach, isStill, type Take } from './handle.ts';
 import { LINGER_PAUSE, LINGER_TOTAL } from './timeouts.ts';
 
 export abstract class Connection implements Flow, OpenConnection {
@@ -70,6 +71,13 @@ export abstract class Connection implements Flow, OpenConnection {
     if (this.#state === 'idle') this.finish();
   }
 
+  moveTo(take: Take): void {
+    if (this.#state !== 'idle' || !this.atBoundary || !isStill(this.socket)) return;
+    const handle = detach(this.socket);
+    if (handle === null) this.drain();
+    else take(handle);
+  }
+
   tick(now: number): void {
     if (now >= this.#deadline) {
       this.#expired(now);
@@ -133,10 +141,18 @@ export abstract class Connection implements Flow, OpenConnection {
     if (this.#closing) return;
     const { now } = this.context.ticker;
     const { timeouts } = this.context;
-    if (state === 'idle') this.#deadline = now + timeouts.idle;
-    else if (state === 'reading') this.#deadline = now + timeouts.params;
-    else this.#deadline = Infinity;
+    if (state === 'idle') {
+      this.#deadline = now + timeouts.idle;
+      this.context.rested(this);
+    } else if (state === 'reading') {
+      this.#deadline = now + timeouts.params;
+    } else {
+      this.#deadline = Infinity;
+    }
   }
+
+  /** While nothing is in flight: whether no byte was read of what comes next. */
+  protected abstract get atBoundary(): boolean;
 
   protected abstract decode(chunk: Buffer): void;
   /** The peer sends no more. */

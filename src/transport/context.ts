@@ -4,6 +4,7 @@ import type { Member } from '../gateway/roster.ts';
 import type { ListenerMetrics } from '../observe/listener-metrics.ts';
 import type { ProtocolError } from '../protocol/errors.ts';
 import type { ProtocolLimits } from '../protocol/limits.ts';
+import type { Take } from './handle.ts';
 import type { Ticker, Timed } from './timeouts.ts';
 
 export interface TransportTimeouts {
@@ -39,7 +40,9 @@ export interface TransportContext {
   report(error: ProtocolError, protocol: string): void;
   /** A response was cut short, and this protocol has no way to tell the client. */
   warn(message: string): void;
-  /** The connection has closed. */
+  /** Nothing is in flight on the connection any more, as far as this turn of the event loop has seen. */
+  rested(connection: OpenConnection): void;
+  /** The connection has closed, or left. */
   closed(connection: OpenConnection): void;
 }
 
@@ -49,6 +52,11 @@ export interface OpenConnection extends Member, Timed {
   serveOnce(): void;
   /** Closes once nothing is in flight: at once when idle. */
   drain(): void;
+  /**
+   * Leaves by `take` if nothing is in flight and nothing of a next request was read; else does nothing, and may be asked
+   * again. Where this Node cannot take it apart, it drains.
+   */
+  moveTo(take: Take): void;
   /** Closes now. */
   destroy(): void;
 }

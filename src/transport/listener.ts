@@ -3,12 +3,13 @@ import type { Buffer } from 'node:buffer';
 import { BlockList, createServer, isIPv6, type Server, type Socket } from 'node:net';
 import { type Address, formatAddress, type ClientRange } from '../config/address.ts';
 import type { ListenerProtocol } from '../config/types.ts';
+import type { DropReason } from '../observe/listener-metrics.ts';
 import { Roster } from '../gateway/roster.ts';
 import { type DetectedProtocol, Undecided } from './auto.ts';
-import { bind, type Binding, type Unbind } from './bind.ts';
+import { bind, type Binding, listenOn, type Unbind } from './bind.ts';
 import type { OpenConnection, TransportContext, TransportLimits } from './context.ts';
 import { FastcgiConnection } from './fastcgi/connection.ts';
-import { SEND_HIGH_WATER } from './flow-control.ts';
+import { attach, descriptorOf, SOCKET_OPTIONS, type SocketHandle, type Take } from './handle.ts';
 import { HttpServer } from './http/server.ts';
 import type { ProtocolError } from '../protocol/errors.ts';
 import { StreamConnection } from './stream/connection.ts';
@@ -24,7 +25,10 @@ export interface ListenerOptions extends Binding {
 }
 
 /** What the listeners of one worker share. */
-export interface SharedContext extends Omit<TransportContext, 'isUnix' | 'closed' | 'metrics' | 'report'> {
+export interface SharedContext extends Omit<
+  TransportContext,
+  'isUnix' | 'rested' | 'closed' | 'metrics' | 'report'
+> {
   /** `listener` is its address. */
   report(error: ProtocolError, protocol: string, listener: string): void;
 }
@@ -45,6 +49,9 @@ export class Listener implements Timed {
   readonly #connections = new Roster<OpenConnection>();
   readonly #allowed: BlockList | null;
   #unbind: Unbind | null = null;
+  #draining = false;
+  /** Where connections go that are at rest, while all of them leave. */
+  #take: Take | null = null;
   #whenEmpty: (() => void) | null = null;
 
   constructor(
@@ -63,20 +70,24 @@ export class Listener implements Timed {
         shared.report(error, protocol, this.label);
       },
       isUnix: options.address.kind === 'unix',
+      rested: (connection) => this.#rested(connection),
       closed: (connection) => this.#forget(connection),
     };
     this.#full = { ...this.#context, handle: (exchange) => exchange.reject(503, 1) };
     this.#allowed = options.allowedClients === null ? null : blockList(options.allowedClients);
     shared.ticker.add(this);
     this.#http = new HttpServer(shared.limits.paramsSize, shared.limits.paramsCount);
-    this.#server = createServer(
-      { allowHalfOpen: true, noDelay: true, highWaterMark: SEND_HIGH_WATER },
-      (socket) => this.#accept(socket),
+    this.#server = createServer({ ...SOCKET_OPTIONS, noDelay: true }, (socket) =>
+      this.#accept(socket, () => metrics.accepted()),
     );
   }
 
   tick(now: number): void {
-    for (const connection of this.#connections.list()) connection.tick(now);
+    for (const connection of this.#connections.list()) {
+      connection.tick(now);
+      // Those that rest without a word: a last response has drained, the rest of a body that nobody wanted has come.
+      if (this.#take !== null) connection.moveTo(this.#take);
+    }
   }
 
   /** The address as the configuration has it. */
@@ -92,16 +103,40 @@ export class Listener implements Timed {
     return { ...address, port: bound.port };
   }
 
-  /** @throws {SocketError} or the system's error when the address cannot be listened on */
-  async listen(): Promise<void> {
-    this.#unbind = await bind(this.#server, this.#options);
+  /**
+   * @param fd a socket bound to the address before; without it the address is bound here, and given up by drain()
+   * @throws {SocketError} or the system's error when the address cannot be listened on
+   */
+  async listen(fd?: number): Promise<void> {
+    if (fd === undefined) this.#unbind = await bind(this.#server, this.#options);
+    else await listenOn(this.#server, fd, this.#options.backlog);
   }
 
   /** Takes no new connections, and closes those that have nothing in flight. */
   drain(): void {
-    this.#unbind?.();
-    this.#server.close();
+    this.#stopAccepting();
+    this.#take = null;
     for (const connection of this.#connections.list()) connection.drain();
+  }
+
+  /**
+   * Takes no new connections, and gives away each one it has: now, or as soon as nothing is in flight on it. Their peers
+   * notice nothing. closed() says when none is left; drain() and destroy() end it before that.
+   */
+  handOver(take: Take): void {
+    this.#stopAccepting();
+    this.#take = take;
+    for (const connection of this.#connections.list()) connection.moveTo(take);
+  }
+
+  /**
+   * Goes on with a connection that another process has accepted: the same as one accepted here, but for
+   * viaduct_connections_accepted_total, which it is in already.
+   */
+  adopt(handle: SocketHandle): void {
+    if (this.#take !== null) this.#take(handle);
+    else if (this.#draining) handle.close();
+    else this.#accept(attach(handle), () => this.#context.metrics.adopted());
   }
 
   /** Resolves when the last connection is gone. */
@@ -117,7 +152,15 @@ export class Listener implements Timed {
     for (const connection of this.#connections.list()) connection.destroy();
   }
 
-  #accept(socket: Socket): void {
+  #stopAccepting(): void {
+    if (this.#draining) return;
+    this.#draining = true;
+    this.#unbind?.();
+    this.#server.close();
+  }
+
+  /** `count` puts it into the metrics, as idle. */
+  #accept(socket: Socket, count: () => void): void {
     const { metrics, limits } = this.#context;
     // Without a listener an error on a socket we are about to drop would end the process.
     socket.on('error', ignore);
@@ -134,7 +177,7 @@ export class Listener implements Timed {
     }
     this.#count.open += 1;
     socket.once('close', () => (this.#count.open -= 1));
-    metrics.accepted();
+    count();
     const context = scarce === null ? this.#context : this.#full;
     const { protocol } = this.#options;
     if (protocol === 'auto') {
@@ -159,6 +202,11 @@ export class Listener implements Timed {
     if (first !== null) connection.receive(first);
   }
 
+  #rested(connection: OpenConnection): void {
+    // Not yet: the chunk that is being read may go on with the next request.
+    if (this.#take !== null) process.nextTick(() => this.#take !== null && connection.moveTo(this.#take));
+  }
+
   #forget(connection: OpenConnection): void {
     this.#connections.delete(connection);
     if (this.#connections.size === 0) this.#whenEmpty?.();
@@ -180,8 +228,8 @@ function scarcity(
   socket: Socket,
   open: number,
   { connections, courtesy, descriptors }: TransportLimits,
-): { reason: string; isLast: boolean } | null {
-  const { fd = -1 } = (socket as { _handle?: { fd?: number } })._handle ?? {};
+): { reason: DropReason; isLast: boolean } | null {
+  const fd = descriptorOf(socket);
   if (fd >= descriptors - courtesy)
     return { reason: 'fd_limit', isLast: fd >= descriptors - LAST_DESCRIPTORS };
   if (open >= connections) return { reason: 'connection_limit', isLast: open >= connections + courtesy };

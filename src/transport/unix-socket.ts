@@ -1,8 +1,9 @@
 // Unix sockets in the file system: who may connect, what an earlier process left behind, and what is ours to remove.
 import { Buffer } from 'node:buffer';
-import { chownSync, lstatSync, type Stats, unlinkSync } from 'node:fs';
-import { connect, type Server } from 'node:net';
 import { once } from 'node:events';
+import { chownSync, lstatSync, mkdirSync, type Stats, unlinkSync } from 'node:fs';
+import { connect } from 'node:net';
+import { dirname } from 'node:path';
 import { MAX_SOCKET_PATH_BYTES } from '../config/address.ts';
 
 /** A socket file could not be made. `code` is the system's, or ERR_SOCKET_... where the system would not tell. */
@@ -26,10 +27,11 @@ export interface SocketFile {
 }
 
 /**
- * Listens on `file`, with its mode from the first moment on. A socket that nobody serves any more is replaced.
- * @throws {SocketError} ERR_SOCKET_PATH, ERR_SOCKET_IN_USE, ERR_SOCKET_NOT_A_SOCKET, or the system's code
+ * Makes the socket `file` by what `make` binds, with its mode from the first moment on. The folder is made where it is
+ * missing; a socket that nobody serves any more is replaced.
+ * @throws {SocketError} ERR_SOCKET_PATH, ERR_SOCKET_IN_USE, ERR_SOCKET_NOT_A_SOCKET; what `make` throws; the system's error
  */
-export async function listenUnix(server: Server, file: SocketFile, backlog: number): Promise<void> {
+export async function makeSocketFile<T>(file: SocketFile, make: () => T | Promise<T>): Promise<T> {
   // Node 20 and 22 cut a longer path without a word, and listen somewhere else.
   const length = Buffer.byteLength(file.path);
   if (length > MAX_SOCKET_PATH_BYTES) {
@@ -38,22 +40,34 @@ export async function listenUnix(server: Server, file: SocketFile, backlog: numb
       `Cannot listen on ${file.path}: the path has ${length} bytes, wanted at most ${MAX_SOCKET_PATH_BYTES}`,
     );
   }
+  // Below /run nothing outlives a reboot. Open for passing through: who may connect is the socket's own mode.
+  mkdirSync(dirname(file.path), { recursive: true, mode: 0o755 });
   await removeStale(file.path);
   // bind() makes the file with the umask of that moment: chmod afterwards would leave a gap.
   const umask = process.umask(0o777 & ~file.mode);
+  let making: T | Promise<T>;
   try {
-    server.listen({ path: file.path, backlog });
+    making = make();
   } finally {
     process.umask(umask);
   }
-  await once(server, 'listening');
+  const made = await making;
   if (file.uid !== -1 || file.gid !== -1) chownSync(file.path, file.uid, file.gid);
+  return made;
 }
 
-/** Removes the socket file if it is still the one we made: a successor may have put its own there. */
-export function removeOwn(path: string, made: Stats): void {
+/**
+ * Whether `path` still is the file we made: it may be gone, or a successor may have put its own there.
+ * @throws the system's error where the path cannot be looked at
+ */
+export function isOwn(path: string, made: Stats): boolean {
   const now = lstatSync(path, { throwIfNoEntry: false });
-  if (now !== undefined && now.dev === made.dev && now.ino === made.ino) unlinkSync(path);
+  return now !== undefined && now.dev === made.dev && now.ino === made.ino;
+}
+
+/** Removes the socket file if it is still the one we made. */
+export function removeOwn(path: string, made: Stats): void {
+  if (isOwn(path, made)) unlinkSync(path);
 }
 
 async function removeStale(path: string): Promise<void> {

@@ -195,6 +195,7 @@ function configOf(setup: WorkerSetup, folder: string): Config {
     group: null,
     limits,
     timeouts,
+    recycle: { maxRequests: 0, maxAge: 0, maxMemory: 0, jitter: 0 },
     mounts: setup.mounts.map((mount, at) => ({
       path: mount.path ?? '/',
       host: null,
@@ -243,7 +244,7 @@ function moduleOf(apps: readonly Application[], folder: string): string {
 /** Starts a worker; stop() it in the end. */
 export async function startWorker(setup: WorkerSetup): Promise<TestWorker> {
   const started = new TestWorker(setup, await makeTempDir());
-  await started.worker.listen();
   await started.worker.boot();
+  await started.worker.listen();
   return started;
 }

@@ -133,6 +133,10 @@ export class FastcgiConnection extends Connection implements FastcgiSink {
     this.finish();
   }
 
+  protected get atBoundary(): boolean {
+    return this.#decoder.idle;
+  }
+
   protected decode(chunk: Buffer): void {
     this.#decoder.push(chunk);
     for (const exchange of this.#ready) this.#dispatch(exchange);

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import type { ConnectionState } from '../../observe/listener-metrics.ts';
 import { ProtocolError } from '../../protocol/errors.ts';
 import type { OpenConnection, TransportContext } from '../context.ts';
+import { detach, isStill, type Take } from '../handle.ts';
 import { LINGER_PAUSE, LINGER_TOTAL } from '../timeouts.ts';
 
 export class HttpConnection implements OpenConnection {
@@ -78,6 +79,15 @@ export class HttpConnection implements OpenConnection {
     if (this.#state === 'idle') this.finish();
   }
 
+  moveTo(take: Take): void {
+    if (this.#state !== 'idle' || !isStill(this.#socket)) return;
+    const atBoundary = isBetweenRequests(this.#socket);
+    if (atBoundary === false) return;
+    const handle = atBoundary === null ? null : detach(this.#socket);
+    if (handle === null) this.drain();
+    else take(handle);
+  }
+
   /** Ends our side, after `last` where there is one, and leaves the peer time to do the same. */
   finish(last = ''): void {
     if (this.#closing) return;
@@ -121,6 +131,21 @@ export class HttpConnection implements OpenConnection {
   #move(state: ConnectionState): void {
     if (state !== this.#state) this.#context.metrics.moved(this.#state, state);
     this.#state = state;
-    if (!this.#closing) this.#since = this.#context.ticker.now;
+    if (this.#closing) return;
+    this.#since = this.#context.ticker.now;
+    if (state === 'idle') this.#context.rested(this);
   }
+}
+
+/**
+ * Whether the parser has read no byte of a next request; null where this Node does not say. Its finish() answers whether
+ * the input may end here (llhttp_finish() in llhttp's src/native/api.c) and changes nothing. A count of bytes cannot tell:
+ * the chunk that completes one request may hold the beginning of another.
+ */
+function isBetweenRequests(socket: Socket): boolean | null {
+  const parser: unknown = Reflect.get(socket, 'parser');
+  if (typeof parser !== 'object' || parser === null) return null;
+  const finish: unknown = Reflect.get(parser, 'finish');
+  if (typeof finish !== 'function') return null;
+  return !(finish.call(parser) instanceof Error);
 }

@@ -97,6 +97,11 @@ export class StreamConnection extends Connection implements StreamSink {
     this.finish();
   }
 
+  /** Asked while idle, and it is idle until its first byte. */
+  protected get atBoundary(): boolean {
+    return true;
+  }
+
   protected decode(chunk: Buffer): void {
     if (this.state === 'idle') this.setState('reading');
     this.#decoder.push(chunk);

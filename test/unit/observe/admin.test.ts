@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { once } from 'node:events';
 import { request } from 'node:http';
 import type { Server } from 'node:http';
+import { setImmediate } from 'node:timers/promises';
 import { createAdminServer } from '../../../src/observe/admin.ts';
 import { Metrics } from '../../../src/observe/metrics.ts';
 import { parseExposition } from './exposition.ts';
@@ -38,6 +39,7 @@ async function ask(
 
 describe('observe/admin', () => {
   const state = { ready: false, reasons: ['mount "api" boots'], fail: false };
+  let refresh = (): Promise<void> => Promise.resolve();
   const logged: object[] = [];
   const metrics = new Metrics({ version: '0.0.1' });
   let server: Server;
@@ -51,6 +53,7 @@ describe('observe/admin', () => {
         if (state.fail) throw new Error('status is broken');
         return { workers: [{ slot: 0 }] };
       },
+      refresh: () => refresh(),
       logger: { error: (fields) => logged.push(fields) },
     });
     server.listen(0, '127.0.0.1');
@@ -131,6 +134,43 @@ describe('observe/admin', () => {
       expect(headers['cache-control']).to.equal('no-store');
       expect(headers['x-content-type-options']).to.equal('nosniff');
     }
+  });
+
+  it('refreshes the numbers before it shows them, and only those', async () => {
+    let calls = 0;
+    refresh = async () => {
+      calls++;
+      await setImmediate();
+      metrics.mount('api').shed('queue_full');
+    };
+    const { body } = await ask(address, '/metrics');
+    expect(body).to.contain('viaduct_requests_shed_total{mount="api",reason="queue_full"} 1\n');
+    await ask(address, '/status.json');
+    expect(calls).to.equal(2);
+    for (const path of ['/', '/livez', '/readyz', '/nope']) await ask(address, path);
+    await ask(address, '/metrics', { method: 'POST' });
+    expect(calls).to.equal(2);
+  });
+
+  it('answers within 100 ms while nobody refreshes, with the numbers it has', async () => {
+    refresh = () => new Promise(() => {});
+    for (const path of ['/metrics', '/status.json']) {
+      const times: number[] = [];
+      for (let i = 0; i < 5; i++) {
+        const start = performance.now();
+        expect((await ask(address, path)).status).to.equal(200);
+        times.push(performance.now() - start);
+      }
+      // The quickest: what else the machine does is not under test
+      expect(Math.min(...times), path).to.be.within(45, 100);
+    }
+  });
+
+  it('shows the numbers it has where the refresh fails, and logs why', async () => {
+    logged.length = 0;
+    refresh = () => Promise.reject(new Error('no channel'));
+    expect((await ask(address, '/metrics')).status).to.equal(200);
+    expect(logged).to.have.nested.property('[0].err.message', 'no channel');
   });
 
   it('limits headers to 16 KiB, and what else a stranger could hold', async () => {

@@ -2,34 +2,7 @@ import { expect } from 'chai';
 import { Metrics } from '../../../src/observe/metrics.ts';
 import { wantsOpenMetrics } from '../../../src/observe/render.ts';
 import { parseExposition } from './exposition.ts';
-import type { ParsedFamily } from './exposition.ts';
-
-async function scrape(metrics: Metrics): Promise<Map<string, ParsedFamily>> {
-  return parseExposition((await metrics.render()).text);
-}
-
-async function value(
-  metrics: Metrics,
-  name: string,
-  labels: Record<string, string>,
-): Promise<number | undefined> {
-  const base = name.replace(/_(bucket|sum|count)$/, '');
-  const families = await scrape(metrics);
-  const samples = (families.get(name) ?? families.get(base))?.samples ?? [];
-  const found = samples.filter(
-    (sample) =>
-      sample.name === name &&
-      Object.entries(labels).every(([label, wanted]) => sample.labels[label] === wanted),
-  );
-  expect(found.length, `${name} ${JSON.stringify(labels)}`).to.be.at.most(1);
-  return found[0]?.value;
-}
-
-// Series of our own metrics. prom-client's nodejs_* come and go with what the process does.
-async function seriesCount(metrics: Metrics): Promise<number> {
-  const ours = [...(await scrape(metrics)).values()].filter((family) => /^(viaduct|http)_/.test(family.name));
-  return ours.reduce((total, family) => total + family.samples.length, 0);
-}
+import { scrape, seriesCount, value } from './scrape.ts';
 
 describe('observe/metrics', () => {
   it('writes text that a strict reader takes, HELP and TYPE once a name', async () => {
@@ -46,6 +19,11 @@ describe('observe/metrics', () => {
       'http_server_active_requests',
       'viaduct_queue_depth',
       'viaduct_queue_wait_seconds',
+      'viaduct_queue_limit',
+      'viaduct_queue_oldest_age_seconds',
+      'viaduct_slow_requests_total',
+      'viaduct_request_timeouts_total',
+      'viaduct_log_lines_dropped_total',
       'viaduct_requests_shed_total',
       'viaduct_requests_aborted_total',
       'viaduct_request_body_bytes_total',
@@ -202,6 +180,34 @@ describe('observe/metrics', () => {
     expect(await value(metrics, 'viaduct_requests_aborted_total', { phase: 'sending' })).to.equal(1);
   });
 
+  it('tells how many may wait, how long the oldest does, what timed out and what was slow', async () => {
+    const metrics = new Metrics();
+    const mount = metrics.mount('m');
+    mount.watchQueue(256, () => 1.5);
+    mount.timedOut();
+    mount.slow();
+    mount.slow();
+    expect(await value(metrics, 'viaduct_queue_limit', { mount: 'm' })).to.equal(256);
+    expect(await value(metrics, 'viaduct_queue_oldest_age_seconds', { mount: 'm' })).to.equal(1.5);
+    expect(await value(metrics, 'viaduct_request_timeouts_total', { mount: 'm' })).to.equal(1);
+    expect(await value(metrics, 'viaduct_slow_requests_total', { mount: 'm' })).to.equal(2);
+  });
+
+  it('asks the log sinks what they have lost, and never goes back', async () => {
+    const metrics = new Metrics();
+    let lost = 3;
+    metrics.logs.watch('access', () => lost);
+    const dropped = (sink: string): Promise<number | undefined> =>
+      value(metrics, 'viaduct_log_lines_dropped_total', { sink });
+    expect([await dropped('access'), await dropped('log')]).to.deep.equal([3, 0]);
+    lost = 5;
+    expect(await dropped('access')).to.equal(5);
+    lost = 1;
+    expect(await dropped('access')).to.equal(5);
+    lost = 2;
+    expect(await dropped('access')).to.equal(6);
+  });
+
   it('follows the connections of a listener', async () => {
     const metrics = new Metrics();
     const label = '127.0.0.1:9000';
@@ -214,7 +220,7 @@ describe('observe/metrics', () => {
     listener.closed('idle');
     listener.protocolError('truncated', 'fastcgi');
     listener.protocolError('tls');
-    listener.dropped('max_connections');
+    listener.dropped('connection_limit');
     const states = { idle: 0, reading: 0, active: 1 };
     for (const [state, count] of Object.entries(states)) {
       expect(await value(metrics, 'viaduct_connections', { listener: label, state })).to.equal(count);
@@ -225,9 +231,9 @@ describe('observe/metrics', () => {
       await value(metrics, errors, { listener: label, protocol: 'fastcgi', reason: 'truncated' }),
     ).to.equal(1);
     expect(await value(metrics, errors, { listener: label, protocol: 'auto', reason: 'tls' })).to.equal(1);
-    expect(await value(metrics, 'viaduct_connections_dropped_total', { reason: 'max_connections' })).to.equal(
-      1,
-    );
+    expect(
+      await value(metrics, 'viaduct_connections_dropped_total', { reason: 'connection_limit' }),
+    ).to.equal(1);
   });
 
   it('bounds the reasons of protocol errors', async () => {

@@ -1,0 +1,294 @@
+// One worker process as the master sees it: started, told what to do, listened to, and in the end gone for certain.
+// Knows nothing of places, generations and why it should start or end.
+import type { ChildProcess } from 'node:child_process';
+import type { Logger } from 'pino';
+import type { Config } from '../config/types.ts';
+import type { BootFailure } from './boot.ts';
+import type { ExitReason, WorkerState } from '../observe/supervisor-metrics.ts';
+import { describeExit, exitReason } from './exits.ts';
+import { type HandoverMessage, Outbox } from './handover.ts';
+import type { ToMaster, ToWorker, WorkerStats } from './ipc.ts';
+import { LineCapture } from './line-capture.ts';
+import { readUsage, type Usage } from './proc.ts';
+import { startProcess } from './start-process.ts';
+
+export interface ChildOptions {
+  readonly slot: number;
+  readonly generation: number;
+  readonly config: Config;
+  /** Listening sockets, in the order of the configuration's listeners. */
+  readonly descriptors: readonly number[];
+  readonly multiprocess: boolean;
+  /** Mounts that are not to be loaded, and why. */
+  readonly skip: readonly BootFailure[];
+  readonly logs: { readonly logger: Logger };
+  readonly owner: ChildOwner;
+}
+
+export interface ChildOwner {
+  /** Every mount has been tried; `child.failures` has those that failed. */
+  booted(child: Child): void;
+  /** It accepts connections. */
+  serving(child: Child): void;
+  /** It serves, and has been asked by somebody else to go. */
+  leaves(child: Child): void;
+  /** It has sent a connection that it gives away. */
+  gives(child: Child, message: HandoverMessage, handle: unknown): void;
+  /** New numbers are in `child.stats`; `id` is that of the flush() they answer. */
+  reported(child: Child, id: number | null, delta: unknown): void;
+  /** The process is gone, with all its descendants that stayed in its group. */
+  exited(child: Child, reason: ExitReason): void;
+}
+
+/** Milliseconds for what is no request: last bytes, final numbers, closing of logs. */
+const END_TIME = 3000;
+/** Milliseconds a worker has to end by itself where nothing is waited for. */
+const STOP_TIME = 1000;
+/** Milliseconds beyond timeouts.boot, which the worker keeps itself unless its event loop is blocked. */
+const BOOT_SLACK = 1000;
+/** Milliseconds after its end in which what it printed last is waited for. */
+const LAST_WORDS = 200;
+
+const NO_STATS: WorkerStats = { requests: 0, inFlight: 0 };
+
+let serial = 0;
+
+export class Child {
+  /** Its number among all that this master has started. */
+  readonly serial: number = (serial += 1);
+  readonly slot: number;
+  readonly generation: number;
+  readonly config: Config;
+  readonly startedAt: number = performance.now();
+  /** Mounts it does not have; complete once it has booted. */
+  failures: readonly BootFailure[];
+  stats: WorkerStats = NO_STATS;
+  /** As of the last measure(). */
+  usage: Usage = { rss: 0, cpu: 0 };
+  /** performance.now() of the last sign of life. */
+  heardAt: number = performance.now();
+  /** Since when it accepts, performance.now(); null: it does not yet. */
+  servingSince: number | null = null;
+  readonly #options: ChildOptions;
+  readonly #process: ChildProcess;
+  /** Connections for it. */
+  readonly outbox: Outbox;
+  /** starting: until it accepts. draining: it accepts no more and ends. stuck: it is being killed for its silence. */
+  #state: WorkerState = 'starting';
+  #loading: string | null = null;
+  /** What it was asked to end for. */
+  #asked: ExitReason | null = null;
+  #bootTimedOut = false;
+  #heapFull = false;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: ChildOptions) {
+    const { slot, generation, config, multiprocess, skip } = options;
+    this.slot = slot;
+    this.generation = generation;
+    this.config = config;
+    this.failures = skip;
+    this.#options = options;
+    this.#process = startProcess(options.descriptors);
+    this.outbox = new Outbox(this.#process);
+    this.#listen();
+    this.#capture();
+    this.#allow(config.timeouts.boot + BOOT_SLACK, () => this.#bootTooLong());
+    this.#send({ kind: 'boot', slot, config, multiprocess, skip: skip.map(({ mount }) => mount) });
+  }
+
+  /** 0 where it could not be started. */
+  get pid(): number {
+    return this.#process.pid ?? 0;
+  }
+
+  get state(): WorkerState {
+    return this.#state;
+  }
+
+  /** Whom to blame where it ended before it had booted: the mount that it was loading, and what happened. */
+  get culprit(): BootFailure | null {
+    if (this.#loading === null) return null;
+    const message = this.#bootTimedOut
+      ? 'it did not finish within timeouts.boot, and blocked its worker'
+      : `its worker ended while loading it, by ${describeExit({ code: this.#process.exitCode, signal: this.#process.signalCode })}`;
+    return { mount: this.#loading, message };
+  }
+
+  /** Looks at what it uses. */
+  measure(): void {
+    this.usage = readUsage(this.pid) ?? this.usage;
+  }
+
+  serve(): void {
+    this.#send({ kind: 'serve' });
+  }
+
+  reopenLogs(): void {
+    this.#send({ kind: 'reopen' });
+  }
+
+  flush(id: number): void {
+    this.#send({ kind: 'flush', id });
+  }
+
+  /**
+   * Lets it end what is in flight within `graceful` milliseconds; one that does not serve yet is killed.
+   * @param heirs for each listener, whether another worker goes on with its connections
+   */
+  drain(reason: ExitReason, graceful: number, heirs: readonly boolean[]): void {
+    if (this.#state === 'dead' || this.#asked !== null) return;
+    if (this.#state === 'starting') {
+      this.kill(reason);
+      return;
+    }
+    this.#asked = reason;
+    if (this.#state === 'ready') this.#state = 'draining';
+    this.#send({ kind: 'drain', graceful, heirs });
+    this.#allow(graceful + END_TIME, () => this.#killGroup());
+  }
+
+  /** Breaks off what is in flight. */
+  stop(reason: ExitReason): void {
+    if (this.#state === 'dead') return;
+    this.#asked ??= reason;
+    this.#send({ kind: 'stop' });
+    this.#allow(STOP_TIME, () => this.#killGroup());
+  }
+
+  /** Ends it and its descendants without a word. */
+  kill(reason: ExitReason): void {
+    if (this.#state === 'dead') return;
+    this.#asked ??= reason;
+    if (reason === 'stuck') this.#state = 'stuck';
+    this.#killGroup();
+  }
+
+  get #logger(): Logger {
+    return this.#options.logs.logger;
+  }
+
+  #listen(): void {
+    const child = this.#process;
+    child.on('message', (message, handle) => this.#hear(message as ToMaster, handle));
+    // Could not be started, or a message could not be sent to one that is ending: its exit says it all.
+    child.on('error', (error) => {
+      this.#logger.error({ err: error, worker: this.slot }, 'Cannot start or reach a worker');
+      if (child.pid === undefined) this.#ended();
+    });
+    child.once('exit', () => {
+      this.#killGroup();
+      const lastWords = setTimeout(() => this.#ended(), LAST_WORDS);
+      child.once('close', () => {
+        clearTimeout(lastWords);
+        this.#ended();
+      });
+    });
+  }
+
+  #hear(message: ToMaster, handle: unknown): void {
+    const { owner } = this.#options;
+    this.heardAt = performance.now();
+    switch (message.kind) {
+      case 'loading':
+        this.#loading = message.mount;
+        this.#allow(this.#bootTime(message.mount), () => this.#bootTooLong());
+        break;
+      case 'booted':
+        this.#loading = null;
+        clearTimeout(this.#timer);
+        this.failures = [...this.#options.skip, ...message.failures];
+        owner.booted(this);
+        break;
+      case 'serving':
+        if (this.#state !== 'starting') break;
+        this.#state = 'ready';
+        this.servingSince = performance.now();
+        owner.serving(this);
+        break;
+      case 'unfit':
+        this.#logger.error({ worker: this.slot, worker_pid: this.pid }, message.message);
+        break;
+      case 'stats':
+        this.stats = message.stats;
+        owner.reported(this, message.id, message.delta);
+        break;
+      case 'leaves':
+        if (this.#state === 'ready') owner.leaves(this);
+        break;
+      case 'handover':
+        owner.gives(this, message, handle);
+    }
+  }
+
+  #bootTime(name: string): number {
+    const mount = this.config.mounts.find((each) => each.name === name);
+    return (mount ?? this.config).timeouts.boot + BOOT_SLACK;
+  }
+
+  #bootTooLong(): void {
+    this.#bootTimedOut = true;
+    this.#killGroup();
+  }
+
+  /** One deadline at a time: the next thing it is told to do replaces it. */
+  #allow(milliseconds: number, late: () => void): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(late, milliseconds);
+  }
+
+  #capture(): void {
+    for (const stream of ['stdout', 'stderr'] as const) {
+      const about = { worker: this.slot, worker_pid: this.pid, stream };
+      const lines = new LineCapture({
+        onLine: (line) => {
+          if (line.includes('JavaScript heap out of memory')) this.#heapFull = true;
+          this.#logger.info(about, line);
+        },
+        onLeftOut: (count) =>
+          this.#logger.warn({ ...about, count }, `${count} more lines of a worker were left out`),
+        now: () => performance.now(),
+      });
+      const source = this.#process[stream];
+      source?.on('data', (chunk: Buffer) => lines.push(chunk));
+      source?.once('close', () => lines.end());
+      source?.on('error', () => undefined);
+    }
+  }
+
+  #send(message: ToWorker): void {
+    if (!this.#process.connected) return;
+    // With a callback a failure goes there instead of becoming an 'error' event: the worker's exit says it too.
+    this.#process.send(message, undefined, undefined, () => undefined);
+  }
+
+  #killGroup(): void {
+    if (this.#process.pid === undefined) return;
+    try {
+      // It leads its own group: what it has started goes with it.
+      process.kill(-this.#process.pid, 'SIGKILL');
+    } catch {
+      // ESRCH: nobody is left.
+    }
+  }
+
+  #ended(): void {
+    if (this.#state === 'dead') return;
+    const served = this.servingSince !== null;
+    this.#state = 'dead';
+    clearTimeout(this.#timer);
+    const { exitCode: code, signalCode: signal } = this.#process;
+    const reason = exitReason({
+      asked: this.#asked,
+      served,
+      code,
+      signal,
+      heapFull: this.#heapFull,
+    });
+    const line = { worker: this.slot, worker_pid: this.pid, generation: this.generation, reason };
+    const how = describeExit({ code, signal });
+    if (this.#asked === null) this.#logger.error(line, `A worker ended by ${how}`);
+    else this.#logger.info(line, `A worker has ended by ${how}`);
+    this.#options.owner.exited(this, reason);
+  }
+}

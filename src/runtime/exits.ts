@@ -1,0 +1,43 @@
+// Why a worker ended, as one word:
+//
+//   reload, stop, scale_down, max_requests, max_age, max_memory: it was asked to.
+//   boot_error: it did not get as far as serving, or lacked a mount that its replacement has.
+//   stuck:      its event loop stood still.
+//   oom:        V8 found no memory.
+//   signal:     somebody else's: an operator, or the kernel for want of memory.
+//   crash:      its own doing: a fault in native code, process.exit(), an abort.
+import type { ExitReason } from '../observe/supervisor-metrics.ts';
+
+export interface Ending {
+  /** What it was asked to end for; null: nobody asked. */
+  readonly asked: ExitReason | null;
+  /** It had accepted connections. */
+  readonly served: boolean;
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  /** V8 said on stderr that the heap is full. */
+  readonly heapFull: boolean;
+}
+
+/** Signals that a process brings upon itself. */
+const FAULTS: readonly (NodeJS.Signals | null)[] = [
+  'SIGSEGV',
+  'SIGBUS',
+  'SIGILL',
+  'SIGFPE',
+  'SIGABRT',
+  'SIGTRAP',
+  'SIGSYS',
+];
+
+export function exitReason({ asked, served, signal, heapFull }: Ending): ExitReason {
+  if (asked !== null) return asked;
+  if (heapFull) return 'oom';
+  if (!served) return 'boot_error';
+  return signal !== null && !FAULTS.includes(signal) ? 'signal' : 'crash';
+}
+
+/** "exit code 1", "signal SIGKILL" */
+export function describeExit({ code, signal }: Pick<Ending, 'code' | 'signal'>): string {
+  return signal === null ? `exit code ${code ?? '?'}` : `signal ${signal}`;
+}

@@ -1,0 +1,300 @@
+// One loaded configuration and the workers that serve it: booted together, kept at their number, and in the end drained
+// together. Knows nothing of the generation before or after it, nor of who asked.
+import { availableParallelism } from 'node:os';
+import type { Logger } from 'pino';
+import { formatAddress } from '../config/address.ts';
+import type { LoadedConfig } from '../config/load.ts';
+import type { ListenerConfig, Recycle } from '../config/types.ts';
+import type { ExitReason } from '../observe/supervisor-metrics.ts';
+import type { BootFailure } from './boot.ts';
+import { Child } from './child.ts';
+import type { HandoverMessage, Stop } from './handover.ts';
+import { Slot, type SlotOwner, type Verdict } from './slot.ts';
+import type { SocketSet } from './sockets.ts';
+
+/** Apps that could not be booted. */
+export class BootError extends Error {
+  override readonly name = 'BootError';
+  readonly failures: readonly BootFailure[];
+
+  constructor(failures: readonly BootFailure[]) {
+    const what = failures.length === 1 ? 'an app' : `${failures.length} apps`;
+    super(
+      [`${what} did not boot`, ...failures.map(({ mount, message }) => `mount ${mount}: ${message}`)].join(
+        '\n',
+      ),
+    );
+    this.failures = failures;
+  }
+}
+
+/** What a generation tells whoever runs it. */
+export interface GenerationEvents {
+  spawned(child: Child): void;
+  serving(child: Child): void;
+  reported(child: Child, id: number | null, delta: unknown): void;
+  /** It has sent a connection that it gives away. */
+  gives(child: Child, message: HandoverMessage, handle: unknown): void;
+  exited(child: Child, reason: ExitReason): void;
+}
+
+export interface GenerationOptions {
+  readonly id: number;
+  readonly loaded: LoadedConfig;
+  readonly sockets: SocketSet;
+  readonly logs: { readonly logger: Logger };
+  readonly events: GenerationEvents;
+}
+
+/** all: every mount has to boot in every worker. any: one mount is enough, the others are tried again later. */
+export type Demand = 'all' | 'any';
+
+interface Boot {
+  readonly demand: Demand;
+  readonly waiting: Set<Slot>;
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+}
+
+export class Generation implements SlotOwner {
+  readonly id: number;
+  readonly loaded: LoadedConfig;
+  readonly sockets: SocketSet;
+  readonly #options: GenerationOptions;
+  readonly #slots: Slot[] = [];
+  /** Places given up by scale() whose workers are not gone yet. */
+  readonly #former = new Set<Slot>();
+  #boot: Boot | null = null;
+  #isServing = false;
+  #whenChanged: (() => void)[] = [];
+  /** Whose turn it is to take a connection in. */
+  #turn = 0;
+
+  constructor(options: GenerationOptions) {
+    this.id = options.id;
+    this.loaded = options.loaded;
+    this.sockets = options.sockets;
+    this.#options = options;
+    const { workers } = options.loaded.config;
+    const count = workers === 'auto' ? availableParallelism() : workers;
+    for (let index = 0; index < count; index += 1) this.#slots.push(new Slot(index, this));
+  }
+
+  get recycle(): Recycle {
+    return this.loaded.config.recycle;
+  }
+
+  /** Every place, those on their way out last. */
+  get slots(): readonly Slot[] {
+    return [...this.#slots, ...this.#former];
+  }
+
+  get children(): Child[] {
+    return this.slots.flatMap((slot) => slot.children);
+  }
+
+  /** Why requests cannot be served, or not all; empty when they can. */
+  get unready(): string[] {
+    const serving = this.#slots.map(({ current }) => current).filter((child) => child !== null);
+    if (serving.length === 0) return ['no worker is ready'];
+    const failed = new Map(
+      serving.flatMap(({ failures }) => failures.map(({ mount, message }) => [mount, message] as const)),
+    );
+    return [...failed].map(([mount, message]) => `mount ${mount} did not boot: ${message.split('\n', 1)[0]}`);
+  }
+
+  /**
+   * Starts every worker and waits until all have loaded the apps. They do not accept before serve().
+   * @throws {BootError} or {Error} where the demand cannot be met, or kill() comes before; the workers are killed then
+   */
+  boot(demand: Demand): Promise<void> {
+    const booted = new Promise<void>((resolve, reject) => {
+      this.#boot = { demand, waiting: new Set(this.#slots), resolve, reject };
+    });
+    for (const slot of this.#slots) slot.start();
+    return booted;
+  }
+
+  /** Resolves when every worker accepts, or has failed to and will be tried again. */
+  async serve(): Promise<void> {
+    this.#isServing = true;
+    for (const slot of this.#slots) slot.serve();
+    while (this.#slots.some(({ state }) => state === 'starting')) await this.#change();
+  }
+
+  /**
+   * Ends every worker after what it has in flight; resolves when all are gone.
+   * @param heirs listeners whose connections others go on with
+   */
+  async drain(reason: ExitReason, heirs: readonly ListenerConfig[]): Promise<void> {
+    for (const slot of this.slots) {
+      slot.giveUp();
+      for (const child of slot.children) this.#drainChild(child, reason, heirs);
+    }
+    await this.#empty();
+  }
+
+  /** Breaks off what is in flight. */
+  stop(reason: ExitReason): void {
+    for (const slot of this.slots) slot.giveUp();
+    for (const child of this.children) child.stop(reason);
+  }
+
+  /** Resolves when all are gone. */
+  async kill(reason: ExitReason): Promise<void> {
+    this.#giveUp(new Error('viaduct was stopped before the workers were ready'));
+    for (const slot of this.slots) slot.giveUp();
+    for (const child of this.children) child.kill(reason);
+    await this.#empty();
+  }
+
+  /**
+   * One worker more (1) or fewer (-1); one stays.
+   * @returns how many places there are now
+   */
+  scale(step: 1 | -1): number {
+    if (step === 1) {
+      const slot = new Slot(this.#slots.length, this);
+      this.#slots.push(slot);
+      slot.start();
+    } else if (this.#slots.length > 1) {
+      const [slot] = this.#slots.splice(-1);
+      if (slot !== undefined) this.#former.add(slot);
+      slot?.giveUp();
+      for (const child of slot?.children ?? []) this.retire(child, 'scale_down');
+    }
+    return this.#slots.length;
+  }
+
+  /** Once a second: looks for workers that are due or silent. Starts one replacement at a time. */
+  tick(now: number): void {
+    for (const child of this.children) child.measure();
+    if (!this.#isServing || this.#slots.some(({ state }) => state === 'replacing')) return;
+    for (const slot of this.#slots) {
+      const reason = slot.due(now);
+      if (reason === null) continue;
+      this.#options.logs.logger.info({ worker: slot.index, reason }, 'Replacing a worker');
+      slot.replace(reason);
+      return;
+    }
+  }
+
+  /** The next worker, in turn, that goes on with a connection of `listener`; null where none is ready. */
+  route(listener: ListenerConfig): Stop | null {
+    const at = this.loaded.config.listeners.findIndex((own) => isSame(own, listener));
+    const ready = this.#slots.map(({ current }) => current).filter((child) => child?.state === 'ready');
+    this.#turn += 1;
+    const outbox = ready[this.#turn % ready.length]?.outbox;
+    return at === -1 || outbox === undefined ? null : { outbox, listener: at };
+  }
+
+  reopenLogs(): void {
+    for (const child of this.children) child.reopenLogs();
+  }
+
+  spawn(slot: Slot, skip: readonly BootFailure[]): Child {
+    const { id, loaded, sockets, logs, events } = this.#options;
+    const child = new Child({
+      slot: slot.index,
+      generation: id,
+      config: loaded.config,
+      descriptors: sockets.descriptors,
+      multiprocess: this.#slots.length > 1,
+      skip,
+      logs,
+      owner: slot,
+    });
+    events.spawned(child);
+    return child;
+  }
+
+  judge(next: Child, current: Child | null, reason: ExitReason): Verdict {
+    for (const { mount, message } of next.failures) {
+      this.#options.logs.logger.error(
+        { worker: next.slot, mount },
+        `Mount ${mount} did not boot: ${message}`,
+      );
+    }
+    if (this.#boot !== null) return this.#judgeFirst(this.#boot, next);
+    if (current === null) return 'serve';
+    const missing = new Set(current.failures.map(({ mount }) => mount));
+    const isWorse = next.failures.some(({ mount }) => !missing.has(mount));
+    const isNoBetter = reason === 'boot_error' && next.failures.length >= missing.size;
+    return isWorse || isNoBetter ? 'drop' : 'serve';
+  }
+
+  failed(slot: Slot, culprit: BootFailure | null): void {
+    if (this.#boot === null) return;
+    if (culprit === null) {
+      this.#giveUp(new Error(`Cannot start worker ${slot.index}: it ended before it had loaded the apps`));
+    } else if (this.#boot.demand === 'all') this.#giveUp(new BootError([culprit]));
+  }
+
+  retire(child: Child, reason: ExitReason): void {
+    this.#drainChild(child, reason, this.loaded.config.listeners);
+  }
+
+  changed(): void {
+    for (const slot of this.#former) if (slot.children.length === 0) this.#former.delete(slot);
+    for (const resolve of this.#whenChanged.splice(0)) resolve();
+  }
+
+  serving(child: Child): void {
+    this.#options.events.serving(child);
+  }
+
+  reported(child: Child, id: number | null, delta: unknown): void {
+    this.#options.events.reported(child, id, delta);
+  }
+
+  gives(child: Child, message: HandoverMessage, handle: unknown): void {
+    this.#options.events.gives(child, message, handle);
+  }
+
+  exited(child: Child, reason: ExitReason): void {
+    this.#options.events.exited(child, reason);
+  }
+
+  #judgeFirst(boot: Boot, next: Child): Verdict {
+    if (boot.demand === 'all' && next.failures.length > 0) {
+      this.#giveUp(new BootError(next.failures));
+      return 'drop';
+    }
+    for (const slot of boot.waiting) if (slot.index === next.slot) boot.waiting.delete(slot);
+    if (boot.waiting.size > 0) return 'hold';
+    const { length } = this.loaded.config.mounts;
+    if (this.children.every(({ failures }) => failures.length === length)) {
+      this.#giveUp(new BootError(next.failures));
+      return 'drop';
+    }
+    this.#boot = null;
+    boot.resolve();
+    return 'hold';
+  }
+
+  #giveUp(error: Error): void {
+    const boot = this.#boot;
+    if (boot === null) return;
+    this.#boot = null;
+    void this.kill('boot_error');
+    boot.reject(error);
+  }
+
+  #drainChild(child: Child, reason: ExitReason, heirs: readonly ListenerConfig[]): void {
+    const { timeouts, listeners } = this.loaded.config;
+    const hasHeir = (listener: ListenerConfig): boolean => heirs.some((heir) => isSame(heir, listener));
+    child.drain(reason, timeouts.graceful, listeners.map(hasHeir));
+  }
+
+  async #empty(): Promise<void> {
+    while (this.children.length > 0) await this.#change();
+  }
+
+  #change(): Promise<void> {
+    return new Promise((resolve) => this.#whenChanged.push(resolve));
+  }
+}
+
+/** Whether a connection of one can go on at the other. */
+const isSame = (one: ListenerConfig, other: ListenerConfig): boolean =>
+  one.protocol === other.protocol && formatAddress(one.address) === formatAddress(other.address);

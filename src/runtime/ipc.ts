@@ -1,0 +1,67 @@
+// What master and worker say to each other, one union each way, and the layout of a worker's descriptors. Types and
+// numbers only: neither side's behaviour is known here.
+import type { Config } from '../config/types.ts';
+import type { MetricsDelta } from '../observe/metric-slots.ts';
+import type { BootFailure } from './boot.ts';
+import type { AdoptMessage, HandoverMessage } from './handover.ts';
+
+/** Descriptors of a worker beside 0 (nothing), 1 and 2 (read by the master line by line) and 3 (this channel). */
+export const LOG_DESCRIPTOR = 4;
+/** The first listening socket; the others follow in the order of the configuration's listeners. */
+export const FIRST_LISTENER_DESCRIPTOR = 5;
+/** The access log's own way to the master's stderr, behind the listeners: each log closes its descriptor itself. */
+export const accessLogDescriptor = (config: Config): number =>
+  FIRST_LISTENER_DESCRIPTOR + config.listeners.length;
+
+export type ToWorker =
+  /** The first message: become a worker for this. */
+  | {
+      readonly kind: 'boot';
+      readonly slot: number;
+      readonly config: Config;
+      /** Whether other workers serve the same apps. */
+      readonly multiprocess: boolean;
+      /** Names of mounts not to be loaded: loading them has ended a worker before. */
+      readonly skip: readonly string[];
+    }
+  /** Begin to accept. */
+  | { readonly kind: 'serve' }
+  /**
+   * Accept no more, end after what is in flight, at the latest after so many milliseconds. Connections of a listener that
+   * has an heir are sent to the master, the others closed.
+   */
+  | { readonly kind: 'drain'; readonly graceful: number; readonly heirs: readonly boolean[] }
+  /** End now. */
+  | { readonly kind: 'stop' }
+  /** Open the log files anew. */
+  | { readonly kind: 'reopen' }
+  /** Send `stats` now, with this id. */
+  | { readonly kind: 'flush'; readonly id: number }
+  /** Go on with the connection that comes along. */
+  | AdoptMessage;
+
+export type ToMaster =
+  /** About to load a file of this mount: should the worker die or hang, this one is to blame. */
+  | { readonly kind: 'loading'; readonly mount: string }
+  | { readonly kind: 'booted'; readonly failures: readonly BootFailure[] }
+  /** It accepts. */
+  | { readonly kind: 'serving' }
+  /** It cannot become a worker, and exits. */
+  | { readonly kind: 'unfit'; readonly message: string }
+  /** Every second, when asked, and last before the end. */
+  | {
+      readonly kind: 'stats';
+      readonly id: number | null;
+      readonly stats: WorkerStats;
+      readonly delta: MetricsDelta | null;
+    }
+  /** Somebody has sent it TERM: it goes on until it has been replaced and is told to drain. */
+  | { readonly kind: 'leaves' }
+  /** A connection comes along for another worker. */
+  | HandoverMessage;
+
+export interface WorkerStats {
+  /** Requests that are over. */
+  readonly requests: number;
+  readonly inFlight: number;
+}

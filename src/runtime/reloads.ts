@@ -1,0 +1,59 @@
+// Reloads from the outside: asked for by many, done one after the other, logged, counted and answered. Does not know what
+// a reload does.
+import type { Logger } from 'pino';
+import { Coalesced } from './coalesce.ts';
+import type { Record } from './record.ts';
+
+export interface ReloadOutcome {
+  readonly result: 'ok' | 'rejected';
+  /** Why it was rejected; null: it was not. */
+  readonly reason: string | null;
+  /** The one that serves now. */
+  readonly generation: number;
+}
+
+export interface ReloadsOptions {
+  /** Does it, or throws an Error that says why not and leaves everything as it was. */
+  readonly change: () => Promise<void>;
+  /** The one that serves now. */
+  readonly generation: () => number;
+  readonly logs: { readonly logger: Logger };
+  readonly record: Pick<Record, 'reloaded'>;
+}
+
+export class Reloads {
+  readonly #options: ReloadsOptions;
+  readonly #runs = new Coalesced(() => this.#reload());
+  readonly #counts = { ok: 0, rejected: 0 };
+
+  constructor(options: ReloadsOptions) {
+    this.#options = options;
+  }
+
+  /** How many there were, by result. */
+  get counts(): Readonly<{ ok: number; rejected: number }> {
+    return this.#counts;
+  }
+
+  /** Never rejects. */
+  run(): Promise<ReloadOutcome> {
+    return this.#runs.run();
+  }
+
+  async #reload(): Promise<ReloadOutcome> {
+    const { change, generation, logs, record } = this.#options;
+    const began = performance.now();
+    let reason: string | null = null;
+    try {
+      await change();
+    } catch (error) {
+      reason = error instanceof Error ? error.message : String(error);
+    }
+    const result = reason === null ? 'ok' : 'rejected';
+    this.#counts[result] += 1;
+    record.reloaded(result, (performance.now() - began) / 1000);
+    if (reason === null) logs.logger.info({ generation: generation() }, 'Reloaded');
+    else logs.logger.error({ generation: generation() }, `Reload rejected: ${reason}`);
+    return { result, reason, generation: generation() };
+  }
+}

@@ -1,0 +1,41 @@
+// Starts a worker process: program, options, environment and descriptors. Does not know what it will do.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { extname, join } from 'node:path';
+
+const ENTRY = join(import.meta.dirname, `worker-main${extname(import.meta.filename)}`);
+
+/**
+ * @param descriptors listening sockets, in the order of the configuration's listeners
+ * @returns its `pid` is undefined where it could not be started; 'error' says why
+ */
+export function startProcess(descriptors: readonly number[]): ChildProcess {
+  return spawn(process.execPath, [...nodeOptions(), ENTRY], {
+    // ipc.ts has the layout.
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc', 2, ...descriptors, 2],
+    env: environment(),
+    detached: true,
+    // JSON would lose the infinity in a middleware's options.
+    serialization: 'advanced',
+  });
+}
+
+/** The master's own, without a debugger, whose port is taken. */
+function nodeOptions(): string[] {
+  const own = process.execArgv.filter((option) => !option.startsWith('--inspect'));
+  const flag = '--disable-sigusr1';
+  return process.allowedNodeEnvironmentFlags.has(flag) ? [...own, flag] : own;
+}
+
+/** What a service manager tells the master (sd_listen_fds(3), sd_notify(3)) is not for workers. */
+const FOR_MASTER = [
+  'LISTEN_PID',
+  'LISTEN_FDS',
+  'LISTEN_FDNAMES',
+  'NOTIFY_SOCKET',
+  'WATCHDOG_PID',
+  'WATCHDOG_USEC',
+];
+
+function environment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !FOR_MASTER.includes(name)));
+}

@@ -1,0 +1,170 @@
+// The inside of a worker process: takes the master's orders, gives up root, runs one Worker, and reports. What serving
+// means is the Worker's.
+import type { Config } from '../config/types.ts';
+import { type AccessLog, createAccessLog } from '../observe/access-log.ts';
+import { createLogger, type Log } from '../observe/logger.ts';
+import { MetricSlots } from '../observe/metric-slots.ts';
+import { isHandle } from '../transport/handle.ts';
+import { giveTo, Outbox } from './handover.ts';
+import { keepRequestsYoung } from './heap.ts';
+import {
+  accessLogDescriptor,
+  FIRST_LISTENER_DESCRIPTOR,
+  LOG_DESCRIPTOR,
+  type ToMaster,
+  type ToWorker,
+} from './ipc.ts';
+import { dropPrivileges } from './privileges.ts';
+import { Worker } from './worker.ts';
+
+type BootOrder = Extract<ToWorker, { kind: 'boot' }>;
+
+/** Milliseconds between two reports. */
+const REPORT_INTERVAL = 1000;
+/** Milliseconds for requests in flight, and until it ends whatever happens, once the master is gone. */
+const ORPHAN_GRACE = 500;
+const ORPHAN_LIMIT = 900;
+
+/** A worker that has been given what it needs. */
+interface Parts {
+  readonly config: Config;
+  readonly log: Log;
+  readonly accessLog: AccessLog;
+  readonly metrics: MetricSlots;
+  readonly worker: Worker;
+}
+
+export class WorkerProcess {
+  #parts: Parts | null = null;
+  /** Connections for the master to pass on. */
+  readonly #outbox = new Outbox(process);
+  #ending = false;
+
+  /** Waits for orders, for the life of the process. */
+  listen(): void {
+    process.on('message', (message, handle) => this.#obey(message as ToWorker, handle));
+    process.on('disconnect', () => this.#orphaned());
+    for (const signal of ['SIGTERM', 'SIGQUIT'] as const) process.on(signal, () => send({ kind: 'leaves' }));
+    // An application that fails in a timer or a forgotten promise costs a log line, not everybody's requests.
+    process.on('uncaughtException', (error) =>
+      this.#blame(error, 'An application failed outside of any request'),
+    );
+    process.on('unhandledRejection', (error) =>
+      this.#blame(error, 'An application left a rejected promise unhandled'),
+    );
+  }
+
+  #obey(message: ToWorker, handle: unknown): void {
+    switch (message.kind) {
+      case 'boot':
+        void this.#boot(message).catch((error: unknown) => this.#unfit(error));
+        break;
+      case 'serve':
+        void this.#serve().catch((error: unknown) => this.#unfit(error));
+        break;
+      case 'drain':
+        void this.#end(message.graceful, message.heirs);
+        break;
+      case 'stop':
+        void this.#end(0);
+        this.#parts?.worker.stopNow();
+        break;
+      case 'reopen':
+        this.#reopenLogs();
+        break;
+      case 'flush':
+        this.#report(message.id);
+        break;
+      case 'adopt':
+        if (isHandle(handle)) this.#parts?.worker.adopt(message.listener, handle);
+    }
+  }
+
+  async #boot({ slot, config, multiprocess, skip }: BootOrder): Promise<void> {
+    keepRequestsYoung();
+    // Before root is given up: a pipe that root has made can then no longer be opened.
+    const { level, file, access } = config.log;
+    const log = createLogger({ level, file, stderr: LOG_DESCRIPTOR, fields: { worker: slot } });
+    const accessFile = access.file ?? file;
+    const accessLog = createAccessLog({ ...access, file: accessFile, stderr: accessLogDescriptor(config) });
+    dropPrivileges(config);
+    const metrics = new MetricSlots();
+    metrics.logs.watch('log', () => log.dropped());
+    metrics.logs.watch('access', () => accessLog.dropped());
+    const worker = new Worker({ config, logger: log.logger, accessLog, metrics, multiprocess });
+    this.#parts = { config, log, accessLog, metrics, worker };
+    const failures = await worker.boot({ skip, onLoad: (mount) => send({ kind: 'loading', mount }) });
+    send({ kind: 'booted', failures });
+  }
+
+  async #serve(): Promise<void> {
+    if (this.#parts === null || this.#ending) return;
+    const { worker, config } = this.#parts;
+    await worker.listen(config.listeners.map((_, at) => FIRST_LISTENER_DESCRIPTOR + at));
+    setInterval(() => this.#report(null), REPORT_INTERVAL).unref();
+    send({ kind: 'serving' });
+  }
+
+  #report(id: number | null, sent?: () => void): void {
+    if (this.#parts === null) return;
+    const { worker, metrics } = this.#parts;
+    const stats = { requests: worker.finished, inFlight: worker.active };
+    send({ kind: 'stats', id, stats, delta: metrics.takeDelta() }, sent);
+  }
+
+  /** Lets what is in flight end for up to `graceful` milliseconds, gives connections to heirs, and exits. */
+  async #end(graceful: number, heirs: readonly boolean[] = []): Promise<void> {
+    if (this.#ending) return;
+    this.#ending = true;
+    if (this.#parts !== null) {
+      const { worker, log, accessLog } = this.#parts;
+      const clean = await worker.leave(
+        graceful,
+        heirs.map((isThere, at) => (isThere ? giveTo(this.#outbox, at) : null)),
+      );
+      await this.#outbox.empty();
+      if (!clean && graceful > 0)
+        log.logger.warn(`Requests were cut off, timeouts.graceful is ${graceful} ms`);
+      await accessLog.close();
+      await new Promise<void>((resolve) => this.#report(null, resolve));
+      await log.close();
+    }
+    process.exit(0);
+  }
+
+  /** The master is gone: nobody will hand over sockets or restart us, so the place is cleared for its successor. */
+  #orphaned(): void {
+    if (this.#ending) return;
+    setTimeout(() => process.exit(1), ORPHAN_LIMIT);
+    this.#parts?.log.logger.error('The master is gone: ending');
+    void this.#end(ORPHAN_GRACE);
+  }
+
+  #reopenLogs(): void {
+    if (this.#parts === null) return;
+    const { log, accessLog } = this.#parts;
+    for (const each of [log, accessLog]) {
+      try {
+        each.reopen();
+      } catch (error) {
+        log.logger.error({ err: error }, 'Cannot reopen a log file, the old one stays in use');
+      }
+    }
+  }
+
+  #blame(error: unknown, what: string): void {
+    if (this.#parts === null) throw error;
+    this.#parts.log.logger.error({ err: error }, what);
+  }
+
+  #unfit(error: unknown): void {
+    const message = `Cannot work: ${error instanceof Error ? error.message : String(error)}`;
+    send({ kind: 'unfit', message }, () => process.exit(1));
+  }
+}
+
+/** Tells the master, as far as there still is one. `sent` is called once it has gone out, or cannot. */
+function send(message: ToMaster, sent: () => void = () => undefined): void {
+  if (process.send === undefined || !process.connected) sent();
+  else process.send(message, undefined, undefined, sent);
+}
