@@ -1,8 +1,12 @@
-// What one request costs in metrics: our slots beside prom-client's own inc() and observe().
+// What one request costs in metrics: our slots beside prom-client's own inc() and observe(). And what it costs to get
+// them from the workers to the master, and from there to a scraper.
 // Build, then: node dist/bench/micro/metrics.js
 //
 // Node 20.20.2, a shared Xeon core at 3.4 GHz, three runs: requestStarted + requestFinished 14 to 17 ns, prom-client's
 // inc + observe 750 to 830 ns (47 to 60 times as much), the histogram alone 3.6 ns.
+// Lowest of three runs beside other work: takeDelta with nothing new 81 to 88 microseconds for 20 mounts of four methods
+// each, with something new for each some 100 (14 kB as JSON); applyDelta of that 18.5 to 19.5; the text of a scrape, 620 kB,
+// 10 to 35 ms.
 import { bench, do_not_optimize, run, summary } from 'mitata';
 import { Counter, Histogram, Registry } from 'prom-client';
 import { DURATION_BUCKETS, SlotHistogram } from '../../src/observe/histogram.ts';

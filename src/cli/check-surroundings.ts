@@ -5,7 +5,7 @@ import { dirname } from 'node:path';
 import type { LoadedConfig } from '../config/load.ts';
 import type { KeyPath, Problem } from '../config/problems.ts';
 import type { Reference } from '../config/reference.ts';
-import type { Address } from '../config/address.ts';
+import type { ListenAddress } from '../config/address.ts';
 import { lookupGroup, lookupUser } from '../runtime/users.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 
@@ -71,8 +71,10 @@ class Checker {
       this.#fail(path, `Cannot read the file ${file}: permission denied`, EXIT.permission);
   }
 
-  socket(address: Address, path: KeyPath): void {
-    if (address.kind !== 'unix') {
+  socket(address: ListenAddress, path: KeyPath): void {
+    // who starts us passes it, or does not: that shows on the start
+    if (address.kind === 'systemd') return;
+    if (address.kind === 'tcp') {
       const { port } = address;
       if (port > 0 && port < 1024 && process.getuid?.() !== 0) {
         this.#warn(path, `Port ${port} is below 1024: most systems let only root bind it`);

@@ -16,6 +16,27 @@ const VERBS: ReadonlyMap<string, Verb> = new Map<string, Verb>([
       run: async (argv, io) => (await import('./serve.ts')).runServe(argv, io),
     },
   ],
+  [
+    'reload',
+    {
+      about: 'takes on configuration and apps as they are now, without a pause',
+      run: async (argv, io) => (await import('./reload.ts')).runReload(argv, io),
+    },
+  ],
+  [
+    'stop',
+    {
+      about: 'stops a running viaduct',
+      run: async (argv, io) => (await import('./stop.ts')).runStop(argv, io),
+    },
+  ],
+  [
+    'status',
+    {
+      about: 'shows workers, listeners and mounts',
+      run: async (argv, io) => (await import('./status.ts')).runStatus(argv, io),
+    },
+  ],
   ['check', { about: 'validates a configuration and what it names', run: runCheck }],
   [
     'request',

@@ -1,7 +1,8 @@
 // `viaduct nginx`: prints the nginx configuration that fits the file, or one of the params files.
 import { parseArgs } from 'node:util';
 import { EXIT } from './exit-codes.ts';
-import { AddressError, formatAddress, parseAddress } from './client/address.ts';
+import { formatAddress } from '../config/address.ts';
+import { AddressError, parseAddress } from './client/address.ts';
 import { PARAMS_PROTOCOLS, type ParamsProtocol, renderParamsFile } from './nginx/params.ts';
 import { type NginxInput, type NginxListener, renderNginx } from './nginx/render.ts';
 
@@ -72,7 +73,7 @@ function choose(
   cwd: string,
 ): NginxListener[] {
   if (which === undefined) return [...listeners];
-  const wanted = /^\d+$/.test(which) ? null : formatAddress(parseAddress(which, cwd));
+  const wanted = /^\d+$/.test(which) ? null : addressText(which, cwd);
   const found = listeners.filter(({ address }, index) =>
     wanted === null ? Number(which) === index + 1 : formatAddress(address) === wanted,
   );
@@ -81,6 +82,10 @@ function choose(
   throw new UsageError(
     `looking for --listener '${which}' failed: the file has none like it, wanted ${known}`,
   );
+}
+
+function addressText(text: string, cwd: string): string {
+  return text.startsWith('systemd:') ? text : formatAddress(parseAddress(text, cwd));
 }
 
 function isUsageError(error: unknown): error is Error {

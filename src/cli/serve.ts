@@ -1,6 +1,7 @@
 // `viaduct serve`: runs in the foreground until it is stopped.
 import { BootError } from '../runtime/generation.ts';
 import { Master } from '../runtime/master.ts';
+import { takePassedSockets } from '../runtime/passed-sockets.ts';
 import { PrivilegeError } from '../runtime/privileges.ts';
 import { handleSignals } from '../runtime/signals.ts';
 import { SocketError } from '../transport/unix-socket.ts';
@@ -31,7 +32,11 @@ export async function runServe(argv: string[], io: Io): Promise<number> {
   for (const problem of problems) io.stderr(`${formatProblem(problem)}\n`);
   if (problems.length > 0) return found;
   try {
-    const master = new Master({ loaded, load: () => loadAgain(loaded.file, io) });
+    const master = new Master({
+      loaded,
+      load: () => loadAgain(loaded.file, io),
+      passed: takePassedSockets(io.env, process.pid),
+    });
     handleSignals(master);
     await master.start();
     await master.stopped;

@@ -5,6 +5,14 @@ import { BadValue, describeValue } from './problems.ts';
 
 export type Address = { kind: 'unix'; path: string } | { kind: 'tcp'; host: string; port: number };
 
+/** Sockets that systemd has bound, and passes under this name (FileDescriptorName= of a socket unit). */
+export interface PassedAddress {
+  kind: 'systemd';
+  name: string;
+}
+
+export type ListenAddress = Address | PassedAddress;
+
 /** What net.BlockList.addSubnet takes. */
 export interface ClientRange {
   address: string;
@@ -18,19 +26,26 @@ export const DEFAULT_ADMIN_ADDRESS = '127.0.0.1:9180';
 /** sockaddr_un.sun_path has 108 bytes on Linux, one of them for the final NUL (unix(7)). */
 export const MAX_SOCKET_PATH_BYTES = 107;
 
-const EXPECTED = 'Expected unix:PATH or HOST:PORT';
+/** systemd's own limit, FDNAME_MAX. */
+const MAX_NAME_LENGTH = 255;
+
+/** `unix:PATH`, `HOST:PORT`, `[v6]:PORT`, `systemd:NAME`; port 0 lets the kernel choose. A relative path stays relative. */
+export function parseListenAddress(text: string): ListenAddress {
+  return text.startsWith('systemd:')
+    ? parsePassed(text)
+    : readAddress(text, 'unix:PATH, HOST:PORT or systemd:NAME');
+}
 
 /** `unix:PATH`, `HOST:PORT`, `[v6]:PORT`; port 0 lets the kernel choose. A relative path stays relative. */
 export function parseAddress(text: string): Address {
+  return readAddress(text, 'unix:PATH or HOST:PORT');
+}
+
+function readAddress(text: string, wanted: string): Address {
   if (text.startsWith('unix:')) return parseUnix(text);
-  if (text.startsWith('systemd:')) {
-    throw new BadValue(
-      `systemd:NAME is not available in this version, found ${describeValue(text)}`,
-      'write unix:PATH or HOST:PORT',
-    );
-  }
   const match = /^(?:\[([^\]]*)\]|([^:]*)):(\d+)$/.exec(text);
-  if (match === null) throw new BadValue(`${EXPECTED}, found ${describeValue(text)}`, addressHint(text));
+  if (match === null)
+    throw new BadValue(`Expected ${wanted}, found ${describeValue(text)}`, addressHint(text));
   const [, bracketed, plain = '', digits] = match;
   const port = Number(digits);
   if (port > 65_535)
@@ -57,6 +72,18 @@ function parseUnix(text: string): Address {
   return { kind: 'unix', path };
 }
 
+function parsePassed(text: string): PassedAddress {
+  const name = text.slice('systemd:'.length);
+  // systemd's fdname_is_valid(): ASCII, without control characters and colons.
+  if (!/^[ -9;-~]+$/.test(name) || name.length > MAX_NAME_LENGTH) {
+    throw new BadValue(
+      `Expected a name of at most ${MAX_NAME_LENGTH} ASCII characters without a colon after "systemd:", found ${describeValue(name)}`,
+      'it is what FileDescriptorName= of the socket unit says',
+    );
+  }
+  return { kind: 'systemd', name };
+}
+
 function checkHost(host: string, text: string): string {
   if (host === '' || host === '*') {
     throw new BadValue(
@@ -72,6 +99,7 @@ function checkHost(host: string, text: string): string {
 }
 
 function addressHint(text: string): string | undefined {
+  if (text.startsWith('systemd:')) return 'what systemd passes can only be a listener';
   if (/^\d+$/.test(text)) return `write 127.0.0.1:${text}`;
   if (/^[./]|\.sock$/.test(text)) return `write unix:${text}`;
   if (/^(https?|tcp|fastcgi|uwsgi):\/\//.test(text))
@@ -82,12 +110,13 @@ function addressHint(text: string): string | undefined {
 }
 
 /** Makes a Unix socket's path absolute. */
-export function resolveAddress(address: Address, folder: string): Address {
-  return address.kind === 'unix' ? { kind: 'unix', path: resolve(folder, address.path) } : address;
+export function resolveAddress<A extends ListenAddress>(address: A, folder: string): A {
+  return address.kind === 'unix' ? { ...address, path: resolve(folder, address.path) } : address;
 }
 
 /** The address as the file has it. */
-export function formatAddress(address: Address): string {
+export function formatAddress(address: ListenAddress): string {
+  if (address.kind === 'systemd') return `systemd:${address.name}`;
   if (address.kind === 'unix') return `unix:${address.path}`;
   return `${isIPv6(address.host) ? `[${address.host}]` : address.host}:${address.port}`;
 }
@@ -109,7 +138,9 @@ export function formatClientRange(range: ClientRange): string {
 }
 
 /** Whether binding both would fail because they are the same, or one takes every interface of the other's port. */
-export function addressesCollide(a: Address, b: Address): boolean {
+export function addressesCollide(a: ListenAddress, b: ListenAddress): boolean {
+  if (a.kind === 'systemd' || b.kind === 'systemd')
+    return a.kind === 'systemd' && b.kind === 'systemd' && a.name === b.name;
   if (a.kind === 'unix' || b.kind === 'unix')
     return a.kind === 'unix' && b.kind === 'unix' && a.path === b.path;
   if (a.port !== b.port || a.port === 0) return false;

@@ -5,10 +5,10 @@ import {
   DEFAULT_ADMIN_ADDRESS,
   formatAddress,
   MAX_SOCKET_PATH_BYTES,
-  parseAddress,
+  parseListenAddress,
   resolveAddress,
 } from './address.ts';
-import type { Address } from './address.ts';
+import type { ListenAddress } from './address.ts';
 import { parseHost, parseMountPath } from './mount-place.ts';
 import { BadValue, formatPath } from './problems.ts';
 import type { Issue, KeyPath } from './problems.ts';
@@ -50,27 +50,39 @@ function idleKeys(listener: Mapping, path: KeyPath): Issue[] {
   const address = listener['address'];
   if (typeof address !== 'string') return [];
   const isUnix = address.startsWith('unix:');
+  const isPassed = address.startsWith('systemd:');
   const wrong = isUnix ? ['allowed_clients'] : ['mode', 'owner', 'group'];
-  const message = `This key has no effect: it is for ${isUnix ? 'TCP listeners' : 'Unix sockets'} only`;
-  const hint = isUnix ? 'use mode, owner and group' : undefined;
+  const only = isUnix
+    ? 'for TCP listeners'
+    : isPassed
+      ? 'for sockets that viaduct makes'
+      : 'for Unix sockets';
+  const message = `This key has no effect: it is only ${only}`;
+  const passedHint = 'write SocketMode=, SocketUser= and SocketGroup= into the socket unit';
+  const hint = isUnix ? 'use mode, owner and group' : isPassed ? passedHint : undefined;
   return wrong
     .filter((key) => listener[key] !== undefined && listener[key] !== null)
     .map((key) => ({ path: [...path, key], message, hint, atKey: true }));
 }
 
-function readAddress(text: unknown, path: KeyPath | null, folder: string): Placed<Address>[] {
-  const value = typeof text === 'string' ? attempt(() => parseAddress(text)) : undefined;
+function readAddress(text: unknown, path: KeyPath | null, folder: string): Placed<ListenAddress>[] {
+  const value = typeof text === 'string' ? attempt(() => parseListenAddress(text)) : undefined;
   return value === undefined ? [] : [{ value: resolveAddress(value, folder), path }];
 }
 
-function adminAddress(admin: unknown, folder: string): Placed<Address>[] {
+function adminAddress(admin: unknown, folder: string): Placed<ListenAddress>[] {
   if (admin === false) return [];
   const written = isMapping(admin) ? admin['address'] : undefined;
   if (written === undefined) return readAddress(DEFAULT_ADMIN_ADDRESS, null, folder);
-  return readAddress(written, ['admin', 'address'], folder);
+  // systemd:NAME is none for the schema already
+  return readAddress(written, ['admin', 'address'], folder).filter(({ value }) => value.kind !== 'systemd');
 }
 
-function checkAddresses(listeners: Placed<Address>[], admin: Placed<Address>[], lineOf: LineOf): Issue[] {
+function checkAddresses(
+  listeners: Placed<ListenAddress>[],
+  admin: Placed<ListenAddress>[],
+  lineOf: LineOf,
+): Issue[] {
   const issues: Issue[] = [];
   // a default admin address goes first: the listener that takes it is what the file can change
   const all = admin[0]?.path === null ? [...admin, ...listeners] : [...listeners, ...admin];

@@ -1,7 +1,7 @@
 // The shape of the file: every key this version accepts, its type, default and meaning. Paths stay as written;
 // what one key means for another is not looked at here (checks.ts).
 import { z } from 'zod';
-import { DEFAULT_ADMIN_ADDRESS, parseAddress, parseClientRange } from './address.ts';
+import { DEFAULT_ADMIN_ADDRESS, parseAddress, parseClientRange, parseListenAddress } from './address.ts';
 import {
   account,
   camelKeys,
@@ -39,11 +39,19 @@ const address = reading(
   parseAddress,
 );
 
+const listenAddress = reading(
+  text(
+    'unix:PATH, HOST:PORT or systemd:NAME',
+    '^(unix:.+|systemd:[ -9;-~]+|[^:/]+:\\d+|\\[[0-9a-fA-F:.]+\\]:\\d+)$',
+  ),
+  parseListenAddress,
+);
+
 const listener = z
   .strictObject(
     {
-      address: address.describe(
-        'Where to listen: unix:PATH, HOST:PORT or [IPv6]:PORT; port 0 takes any free one',
+      address: listenAddress.describe(
+        'Where to listen: unix:PATH, HOST:PORT or [IPv6]:PORT, where port 0 takes any free one; or systemd:NAME, the sockets that systemd passes under that name',
       ),
       protocol: z
         .enum(['fastcgi', 'uwsgi', 'scgi', 'http', 'auto'], {

@@ -1,6 +1,6 @@
 // The configuration after loading: durations in milliseconds, sizes in bytes, paths absolute, every default filled in.
 // Plain data, so that it can cross a process boundary.
-import type { Address, ClientRange } from './address.ts';
+import type { Address, ClientRange, ListenAddress } from './address.ts';
 import type { Reference } from './reference.ts';
 
 export type ListenerProtocol = 'fastcgi' | 'uwsgi' | 'scgi' | 'http' | 'auto';
@@ -26,9 +26,9 @@ export interface Config {
 }
 
 export interface ListenerConfig {
-  address: Address;
+  address: ListenAddress;
   protocol: ListenerProtocol;
-  /** Permission bits of a Unix socket; without meaning for TCP. */
+  /** Permission bits of a Unix socket; without meaning for others. */
   mode: number;
   owner: string | null;
   group: string | null;

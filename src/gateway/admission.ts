@@ -5,7 +5,9 @@
 export interface Waiting {
   admit(): void;
   giveUp(): void;
+  /** performance.now() when it began to wait. */
   readonly queuedAt: number;
+  readonly mountName: string;
 }
 
 export interface AdmissionLimits {
@@ -59,6 +61,12 @@ export class Admission {
     if (this.#waiting.size >= this.#limits.queue) return false;
     this.#waiting.add(request);
     return true;
+  }
+
+  /** When the one of this mount that has waited longest began to wait, by performance.now(); null: none waits. */
+  oldest(mountName: string): number | null {
+    for (const request of this.#waiting) if (request.mountName === mountName) return request.queuedAt;
+    return null;
   }
 
   /** The client left while it waited. */

@@ -121,6 +121,7 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Me
   /** Ends a request that has run for too long at `now` (performance.now()). */
   checkDeadline(now: number): void {
     if (now < this.#deadline || this.#over) return;
+    this.#metrics.timedOut();
     const limit = this.#mount?.requestTimeout ?? 0;
     const error = new GatewayError(
       'ERR_GATEWAY_TIMEOUT',

@@ -34,14 +34,14 @@ export class ListenerMetrics {
   readonly #errors = new Map<string, ErrorCounter>();
   readonly #dropped = new LabelCounter('reason', DROP_REASONS);
   readonly #accepted = new Float64Array(1);
-  readonly #errorReasons: ReadonlySet<string>;
+  readonly #errorReasons: ReadonlySet<string> | null;
   readonly ledger = new Ledger(
     () => CONNECTION_STATES.map((state) => this.#states[state]),
     (key) => this.#errorOfWorker(key),
   );
 
-  /** @param errorReasons what a worker may name as the reason of a protocol error */
-  constructor(label: string, protocol: string, errorReasons: ReadonlySet<string> = new Set()) {
+  /** @param errorReasons what a worker may name as the reason of a protocol error; null: anything, up to the bound */
+  constructor(label: string, protocol: string, errorReasons: ReadonlySet<string> | null = null) {
     this.label = label;
     this.protocol = protocol;
     this.#errorReasons = errorReasons;
@@ -122,7 +122,7 @@ export class ListenerMetrics {
 
   #errorOfWorker(key: string): void {
     const [, protocol = '', reason = ''] = /^error (\w+) (\w+)$/.exec(key) ?? [];
-    const isReason = reason === OTHER_REASON || this.#errorReasons.has(reason);
+    const isReason = reason === OTHER_REASON || (this.#errorReasons?.has(reason) ?? true);
     if (PROTOCOLS.includes(protocol) && isReason) this.#newError(protocol, reason);
   }
 }

@@ -18,7 +18,7 @@ interface PartName {
 export type MetricsDelta = readonly (PartName & LedgerDelta)[];
 
 export interface MetricSlotsOptions {
-  /** What a worker may name as the reason of a protocol error. Default: nothing. */
+  /** What a worker may name as the reason of a protocol error. Default: anything, up to 64 for each protocol. */
   readonly errorReasons?: Iterable<string>;
 }
 
@@ -26,10 +26,10 @@ export class MetricSlots {
   readonly #mounts = new Map<string, MountMetrics>();
   readonly #listeners = new Map<string, ListenerMetrics>();
   readonly logs = new LogMetrics();
-  readonly #errorReasons: ReadonlySet<string>;
+  readonly #errorReasons: ReadonlySet<string> | null;
 
   constructor(options: MetricSlotsOptions = {}) {
-    this.#errorReasons = new Set(options.errorReasons);
+    this.#errorReasons = options.errorReasons === undefined ? null : new Set(options.errorReasons);
   }
 
   /**
@@ -88,8 +88,8 @@ export class MetricSlots {
   }
 
   /**
-   * In the master: the process is gone, its gauges go with it. To be called when its channel has closed ('disconnect'):
-   * 'exit' may come before its last message, whose gauges would then stay for ever.
+   * In the master: the process is gone, its gauges go with it. To be called when its channel has closed ('disconnect'),
+   * after its last message: a delta applied later would bring its gauges back for ever.
    */
   forgetSlot(worker: WorkerKey): void {
     for (const { ledger } of this.#parts()) ledger.forget(worker);

@@ -5,6 +5,9 @@ import { Modifier } from './uwsgi/constants.ts';
 
 export type Detected = { protocol: 'fastcgi' | 'uwsgi' | 'scgi' | 'http' } | { error: ProtocolError };
 
+/** The protocols that can be told apart. */
+export type DetectedProtocol = Extract<Detected, { protocol: string }>['protocol'];
+
 const FASTCGI: Detected = { protocol: 'fastcgi' };
 const UWSGI: Detected = { protocol: 'uwsgi' };
 const SCGI: Detected = { protocol: 'scgi' };

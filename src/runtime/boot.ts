@@ -102,6 +102,10 @@ async function loadWrapped(mount: MountConfig, onLoad: () => void): Promise<Appl
 
 function makeMount(mount: MountConfig, app: Application, admission: Admission, metrics: MountMetrics): Mount {
   const { limits, timeouts } = mount;
+  metrics.watchQueue(limits.queue, () => {
+    const oldest = admission.oldest(mount.name);
+    return oldest === null ? 0 : (performance.now() - oldest) / 1000;
+  });
   return {
     path: mount.path === '/' ? '' : native(mount.path),
     host: mount.host,

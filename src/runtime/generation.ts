@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 import type { Logger } from 'pino';
 import { formatAddress } from '../config/address.ts';
 import type { LoadedConfig } from '../config/load.ts';
-import type { ListenerConfig, Recycle } from '../config/types.ts';
+import type { Config, ListenerConfig, Recycle } from '../config/types.ts';
 import type { ExitReason } from '../observe/supervisor-metrics.ts';
 import type { BootFailure } from './boot.ts';
 import { Child } from './child.ts';
@@ -60,6 +60,8 @@ export class Generation implements SlotOwner {
   readonly id: number;
   readonly loaded: LoadedConfig;
   readonly sockets: SocketSet;
+  /** What a worker is given: listeners as they were bound, of which systemd may pass several under one name. */
+  readonly #config: Config;
   readonly #options: GenerationOptions;
   readonly #slots: Slot[] = [];
   /** Places given up by scale() whose workers are not gone yet. */
@@ -75,13 +77,14 @@ export class Generation implements SlotOwner {
     this.loaded = options.loaded;
     this.sockets = options.sockets;
     this.#options = options;
-    const { workers } = options.loaded.config;
+    this.#config = { ...options.loaded.config, listeners: [...options.sockets.listeners] };
+    const { workers } = this.#config;
     const count = workers === 'auto' ? availableParallelism() : workers;
     for (let index = 0; index < count; index += 1) this.#slots.push(new Slot(index, this));
   }
 
   get recycle(): Recycle {
-    return this.loaded.config.recycle;
+    return this.#config.recycle;
   }
 
   /** Every place, those on their way out last. */
@@ -181,7 +184,7 @@ export class Generation implements SlotOwner {
 
   /** The next worker, in turn, that goes on with a connection of `listener`; null where none is ready. */
   route(listener: ListenerConfig): Stop | null {
-    const at = this.loaded.config.listeners.findIndex((own) => isSame(own, listener));
+    const at = this.#config.listeners.findIndex((own) => isSame(own, listener));
     const ready = this.#slots.map(({ current }) => current).filter((child) => child?.state === 'ready');
     this.#turn += 1;
     const outbox = ready[this.#turn % ready.length]?.outbox;
@@ -193,11 +196,11 @@ export class Generation implements SlotOwner {
   }
 
   spawn(slot: Slot, skip: readonly BootFailure[]): Child {
-    const { id, loaded, sockets, logs, events } = this.#options;
+    const { id, sockets, logs, events } = this.#options;
     const child = new Child({
       slot: slot.index,
       generation: id,
-      config: loaded.config,
+      config: this.#config,
       descriptors: sockets.descriptors,
       multiprocess: this.#slots.length > 1,
       skip,
@@ -231,7 +234,7 @@ export class Generation implements SlotOwner {
   }
 
   retire(child: Child, reason: ExitReason): void {
-    this.#drainChild(child, reason, this.loaded.config.listeners);
+    this.#drainChild(child, reason, this.#config.listeners);
   }
 
   changed(): void {
@@ -262,7 +265,7 @@ export class Generation implements SlotOwner {
     }
     for (const slot of boot.waiting) if (slot.index === next.slot) boot.waiting.delete(slot);
     if (boot.waiting.size > 0) return 'hold';
-    const { length } = this.loaded.config.mounts;
+    const { length } = this.#config.mounts;
     if (this.children.every(({ failures }) => failures.length === length)) {
       this.#giveUp(new BootError(next.failures));
       return 'drop';
@@ -281,7 +284,7 @@ export class Generation implements SlotOwner {
   }
 
   #drainChild(child: Child, reason: ExitReason, heirs: readonly ListenerConfig[]): void {
-    const { timeouts, listeners } = this.loaded.config;
+    const { timeouts, listeners } = this.#config;
     const hasHeir = (listener: ListenerConfig): boolean => heirs.some((heir) => isSame(heir, listener));
     child.drain(reason, timeouts.graceful, listeners.map(hasHeir));
   }
@@ -295,6 +298,6 @@ export class Generation implements SlotOwner {
   }
 }
 
-/** Whether a connection of one can go on at the other. */
+/** Whether connections of one can go on at the other; each takes its protocol along. */
 const isSame = (one: ListenerConfig, other: ListenerConfig): boolean =>
-  one.protocol === other.protocol && formatAddress(one.address) === formatAddress(other.address);
+  formatAddress(one.address) === formatAddress(other.address);

@@ -8,18 +8,26 @@
 // drops it from its cache. A request that crosses the close is sent once more over another connection, but never one that
 // is not idempotent (ngx_http_upstream_next() in nginx's src/http/ngx_http_upstream.c): a POST would be lost.
 import type { SendHandle } from 'node:child_process';
+import type { DetectedProtocol } from '../protocol/detect.ts';
+import type { Take } from '../transport/context.ts';
 import { isHandle, type SocketHandle } from '../transport/handle.ts';
 
-/** A worker gives a connection away. `listener`: the place in the configuration of its generation. */
-export interface HandoverMessage {
-  readonly kind: 'handover';
+/** What is said of a connection on its way. */
+export interface Crossing {
+  /** The place of its listener in the configuration of the worker that sends or gets this. */
   readonly listener: number;
+  /** null where the peer has sent nothing yet that tells. */
+  readonly protocol: DetectedProtocol | null;
 }
 
-/** The master gives a worker a connection. `listener`: the place in the configuration of the worker's generation. */
-export interface AdoptMessage {
+/** A worker gives a connection away. */
+export interface HandoverMessage extends Crossing {
+  readonly kind: 'handover';
+}
+
+/** The master gives a worker a connection. */
+export interface AdoptMessage extends Crossing {
   readonly kind: 'adopt';
-  readonly listener: number;
 }
 
 /** An IPC channel: `process` in a worker, the ChildProcess in the master. */
@@ -147,26 +155,27 @@ export class Relay {
   }
 
   /** Passes on what came with a HandoverMessage. */
-  pass({ listener }: HandoverMessage, handle: unknown): void {
-    if (isHandle(handle)) this.#send(listener, handle, TRIES);
-    else this.#options.lost(listener);
+  pass(crossing: Crossing, handle: unknown): void {
+    if (isHandle(handle)) this.#send(crossing, handle, TRIES);
+    else this.#options.lost(crossing.listener);
   }
 
-  #send(listener: number, handle: SocketHandle, tries: number): void {
+  #send(crossing: Crossing, handle: SocketHandle, tries: number): void {
+    const { listener, protocol } = crossing;
     const stop = tries === 0 ? null : this.#options.route(listener);
     if (stop === null) {
       handle.close();
       this.#options.lost(listener);
       return;
     }
-    stop.outbox.send({ kind: 'adopt', listener: stop.listener }, handle, (returned) =>
-      this.#send(listener, returned, tries - 1),
+    stop.outbox.send({ kind: 'adopt', listener: stop.listener, protocol }, handle, (returned) =>
+      this.#send(crossing, returned, tries - 1),
     );
   }
 }
 
 /** The leaving worker's part: gives the connections of one listener to the master; closes those it cannot give. */
 export const giveTo =
-  (outbox: Outbox, listener: number) =>
-  (handle: SocketHandle): void =>
-    outbox.send({ kind: 'handover', listener }, handle, (returned) => returned.close());
+  (outbox: Outbox, listener: number): Take =>
+  (handle, protocol) =>
+    outbox.send({ kind: 'handover', listener, protocol }, handle, (returned) => returned.close());

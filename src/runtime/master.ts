@@ -10,6 +10,7 @@ import { Flush } from './flush.ts';
 import { Generation, type GenerationEvents } from './generation.ts';
 import { type HandoverMessage, Relay } from './handover.ts';
 import { Logs } from './logs.ts';
+import type { PassedSockets } from './passed-sockets.ts';
 import { findTarget } from './privileges.ts';
 import { Record } from './record.ts';
 import { type ReloadOutcome, Reloads } from './reloads.ts';
@@ -25,6 +26,8 @@ export interface MasterOptions {
    * @throws {Error} saying what is wrong with it
    */
   readonly load: () => LoadedConfig;
+  /** What systemd:NAME stands for; default: nothing. */
+  readonly passed?: PassedSockets | undefined;
 }
 
 /** Generations that may drain at a time; a further reload waits until one of them is gone. */
@@ -36,7 +39,7 @@ export class Master implements GenerationEvents {
   readonly #load: () => LoadedConfig;
   readonly #logs: Logs;
   readonly #record = new Record(() => rowsOf(this.#generations()));
-  readonly #sockets = new Sockets();
+  readonly #sockets: Sockets;
   readonly #flush = new Flush();
   readonly #reloads: Reloads;
   readonly #startedAt = Date.now();
@@ -59,10 +62,11 @@ export class Master implements GenerationEvents {
   #stopping = false;
 
   /** @throws {PrivilegeError}, or the system's error where a log file cannot be opened */
-  constructor({ loaded, load }: MasterOptions) {
+  constructor({ loaded, load, passed }: MasterOptions) {
     findTarget(loaded.config);
     this.#loaded = loaded;
     this.#load = load;
+    this.#sockets = new Sockets(passed);
     this.#logs = new Logs(loaded.config);
     this.#record.watch(this.#logs);
     this.#reloads = new Reloads({

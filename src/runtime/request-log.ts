@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { GatewayError } from '../gateway/errors.ts';
 import type { GatewayEvents, RequestRecord } from '../gateway/events.ts';
 import type { AccessLog } from '../observe/access-log.ts';
+import type { MetricSlots } from '../observe/metric-slots.ts';
 import { RateLimitedLog } from '../observe/rate-limit.ts';
 import type { ProtocolError } from '../protocol/errors.ts';
 
@@ -15,12 +16,14 @@ export class RequestLog implements GatewayEvents {
   readonly #access: AccessLog;
   /** Milliseconds; 0 = never. */
   readonly #slow: number;
+  readonly #metrics: MetricSlots;
   readonly #limited: RateLimitedLog;
   /** Requests that are over. */
   requests = 0;
 
-  constructor(logger: Logger, access: AccessLog, slow: number) {
+  constructor(logger: Logger, access: AccessLog, slow: number, metrics: MetricSlots) {
     this.#logger = logger;
+    this.#metrics = metrics;
     this.#access = access;
     this.#slow = slow;
     this.#limited = new RateLimitedLog({
@@ -103,6 +106,7 @@ export class RequestLog implements GatewayEvents {
   }
 
   #logSlow(request: RequestRecord): void {
+    this.#metrics.mount(request.mountName).slow();
     const seconds = (request.duration / 1000).toFixed(3);
     const queued = (request.queued / 1000).toFixed(3);
     const line = {

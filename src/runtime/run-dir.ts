@@ -1,7 +1,7 @@
 // run_dir and what viaduct itself keeps there: the pid file and the control socket.
 import { chmodSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { Address } from '../config/address.ts';
+import type { ListenAddress } from '../config/address.ts';
 import type { Config } from '../config/types.ts';
 
 export const controlSocket = (runDir: string): string => join(runDir, 'control.sock');
@@ -15,7 +15,7 @@ export function makeRunDir({
   listeners,
   admin,
 }: Pick<Config, 'runDir' | 'listeners' | 'admin'>): void {
-  const addresses: Address[] = listeners.map(({ address }) => address);
+  const addresses: ListenAddress[] = listeners.map(({ address }) => address);
   if (admin !== null) addresses.push(admin.address);
   const isPassage = addresses.some((address) => address.kind === 'unix' && dirname(address.path) === runDir);
   mkdirSync(dirname(runDir), { recursive: true, mode: 0o755 });

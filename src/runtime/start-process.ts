@@ -26,15 +26,8 @@ function nodeOptions(): string[] {
   return process.allowedNodeEnvironmentFlags.has(flag) ? [...own, flag] : own;
 }
 
-/** What a service manager tells the master (sd_listen_fds(3), sd_notify(3)) is not for workers. */
-const FOR_MASTER = [
-  'LISTEN_PID',
-  'LISTEN_FDS',
-  'LISTEN_FDNAMES',
-  'NOTIFY_SOCKET',
-  'WATCHDOG_PID',
-  'WATCHDOG_USEC',
-];
+/** What a service manager tells the master (sd_notify(3)) is not for workers. */
+const FOR_MASTER = ['NOTIFY_SOCKET', 'WATCHDOG_PID', 'WATCHDOG_USEC'];
 
 function environment(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !FOR_MASTER.includes(name)));

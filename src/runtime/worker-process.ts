@@ -4,7 +4,6 @@ import type { Config } from '../config/types.ts';
 import { type AccessLog, createAccessLog } from '../observe/access-log.ts';
 import { createLogger, type Log } from '../observe/logger.ts';
 import { MetricSlots } from '../observe/metric-slots.ts';
-import { isHandle } from '../transport/handle.ts';
 import { giveTo, Outbox } from './handover.ts';
 import { keepRequestsYoung } from './heap.ts';
 import {
@@ -76,7 +75,7 @@ export class WorkerProcess {
         this.#report(message.id);
         break;
       case 'adopt':
-        if (isHandle(handle)) this.#parts?.worker.adopt(message.listener, handle);
+        this.#parts?.worker.adopt(message, handle);
     }
   }
 

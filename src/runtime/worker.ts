@@ -1,13 +1,14 @@
 // One worker: its mounts, its listeners, its clock and its logs, from boot to the last response. It does not know who
 // started it, nor in which process it is, nor anything of signals and exit codes.
 import type { Logger } from 'pino';
-import { type Address, formatAddress } from '../config/address.ts';
+import { formatAddress, type ListenAddress } from '../config/address.ts';
 import type { Config, ListenerConfig } from '../config/types.ts';
 import { Gateway } from '../gateway/gateway.ts';
 import { type Deferred, withResolvers } from '../gateway/with-resolvers.ts';
 import type { AccessLog } from '../observe/access-log.ts';
 import { type MetricSlots, NO_MOUNT } from '../observe/metric-slots.ts';
-import type { SocketHandle, Take } from '../transport/handle.ts';
+import type { Take } from '../transport/context.ts';
+import { isHandle } from '../transport/handle.ts';
 import {
   type ConnectionCount,
   Listener,
@@ -18,6 +19,7 @@ import { Ticker } from '../transport/timeouts.ts';
 import { DEFAULT_LIMITS } from '../protocol/limits.ts';
 import { type BootFailure, bootMounts, type BootOptions } from './boot.ts';
 import { connectionsWithin, courtesyWithin, descriptorLimit, DescriptorWatch } from './descriptors.ts';
+import type { Crossing } from './handover.ts';
 import { RequestLog } from './request-log.ts';
 import { ownerIds } from './users.ts';
 
@@ -47,7 +49,7 @@ export class Worker {
     this.#config = config;
     this.#multiprocess = multiprocess;
     this.#metrics = metrics;
-    this.#log = new RequestLog(logger, accessLog, config.log.slow);
+    this.#log = new RequestLog(logger, accessLog, config.log.slow, metrics);
     this.#ticker.add(this.#log);
     this.#ticker.add(
       new DescriptorWatch(() =>
@@ -65,7 +67,7 @@ export class Worker {
   }
 
   /** Where it listens, in the order of the configuration. */
-  get addresses(): Address[] {
+  get addresses(): ListenAddress[] {
     return this.#listeners.map((listener) => listener.address);
   }
 
@@ -125,11 +127,12 @@ export class Worker {
     return clean;
   }
 
-  /** Goes on with a connection that another worker has accepted on listener number `listener`. */
-  adopt(listener: number, handle: SocketHandle): void {
+  /** Goes on with a connection that another worker has accepted; `handle` is what came with the message. */
+  adopt({ listener, protocol }: Crossing, handle: unknown): void {
+    if (!isHandle(handle)) return;
     const adopting = this.#listeners[listener];
     if (adopting === undefined) handle.close();
-    else adopting.adopt(handle);
+    else adopting.adopt(handle, protocol);
   }
 
   /**

@@ -1,14 +1,12 @@
 // A connection whose protocol is not known yet: looks at its first bytes, once, and hands it on.
 import { Buffer } from 'node:buffer';
 import type { Socket } from 'node:net';
-import { type Detected, detectProtocol } from '../protocol/detect.ts';
+import { type Detected, type DetectedProtocol, detectProtocol } from '../protocol/detect.ts';
 import { ProtocolError } from '../protocol/errors.ts';
-import type { OpenConnection, TransportContext } from './context.ts';
-import { detach, isStill, type Take } from './handle.ts';
+import type { OpenConnection, Take, TransportContext } from './context.ts';
+import { detach, isStill } from './handle.ts';
 
 const PROTOCOL = 'auto';
-
-export type DetectedProtocol = Extract<Detected, { protocol: string }>['protocol'];
 
 export class Undecided implements OpenConnection {
   readonly #socket: Socket;
@@ -48,7 +46,7 @@ export class Undecided implements OpenConnection {
     if (this.#bytes.length > 0 || !isStill(this.#socket)) return;
     const handle = detach(this.#socket);
     if (handle === null) this.drain();
-    else take(handle);
+    else take(handle, null);
   }
 
   destroy(): void {

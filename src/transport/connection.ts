@@ -1,13 +1,15 @@
 // One accepted socket: its states, its deadlines, how it is written to and how it is closed without losing a byte.
 // It knows no protocol; a subclass turns bytes into requests and back.
 import type { Socket } from 'node:net';
+import type { DetectedProtocol } from '../protocol/detect.ts';
 import type { ConnectionState } from '../observe/listener-metrics.ts';
-import type { OpenConnection, TransportContext } from './context.ts';
+import type { OpenConnection, Take, TransportContext } from './context.ts';
 import type { Flow } from './flow-control.ts';
-import { detach, isStill, type Take } from './handle.ts';
+import { detach, isStill } from './handle.ts';
 import { LINGER_PAUSE, LINGER_TOTAL } from './timeouts.ts';
 
 export abstract class Connection implements Flow, OpenConnection {
+  abstract readonly protocol: DetectedProtocol;
   protected readonly socket: Socket;
   protected readonly context: TransportContext;
   /** performance.now() when the chunk that is being read arrived. */
@@ -75,7 +77,7 @@ export abstract class Connection implements Flow, OpenConnection {
     if (this.#state !== 'idle' || !this.atBoundary || !isStill(this.socket)) return;
     const handle = detach(this.socket);
     if (handle === null) this.drain();
-    else take(handle);
+    else take(handle, this.protocol);
   }
 
   tick(now: number): void {

@@ -2,9 +2,10 @@
 import type { Exchange } from '../gateway/exchange.ts';
 import type { Member } from '../gateway/roster.ts';
 import type { ListenerMetrics } from '../observe/listener-metrics.ts';
+import type { DetectedProtocol } from '../protocol/detect.ts';
 import type { ProtocolError } from '../protocol/errors.ts';
 import type { ProtocolLimits } from '../protocol/limits.ts';
-import type { Take } from './handle.ts';
+import type { SocketHandle } from './handle.ts';
 import type { Ticker, Timed } from './timeouts.ts';
 
 export interface TransportTimeouts {
@@ -45,6 +46,12 @@ export interface TransportContext {
   /** The connection has closed, or left. */
   closed(connection: OpenConnection): void;
 }
+
+/**
+ * Gets a connection that leaves; from there on it is its to send or to close. `protocol` is null where no byte has told it:
+ * once known it has to go along, as what is left of an answered FastCGI request tells nothing to who sees that first.
+ */
+export type Take = (handle: SocketHandle, protocol: DetectedProtocol | null) => void;
 
 /** A connection as its listener sees it. */
 export interface OpenConnection extends Member, Timed {

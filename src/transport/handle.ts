@@ -9,9 +9,6 @@ export interface SocketHandle {
   close(): void;
 }
 
-/** Gets a connection that leaves; from there on it is its to send or to close. */
-export type Take = (handle: SocketHandle) => void;
-
 /** How every accepted socket is made: half-open, as a peer may end its side and still read. */
 export const SOCKET_OPTIONS = { allowHalfOpen: true, highWaterMark: SEND_HIGH_WATER } as const;
 
@@ -27,6 +24,8 @@ export function detach(socket: Socket): SocketHandle | null {
   const handle: unknown = Reflect.get(socket, '_handle');
   if (!isHandle(handle)) return null;
   handle.readStop();
+  // net.Socket's own note, by which the next one knows that it has to begin.
+  Reflect.set(handle, 'reading', false);
   // As Node does where it passes a socket on itself (lib/internal/child_process.js, lib/net.js): without its handle
   // destroy() has nothing to close, and does all the rest.
   Reflect.set(socket, '_handle', null);

@@ -1,24 +1,27 @@
 // One listening socket: accepts, checks who may connect and how many, and makes the connection its protocol needs.
 import type { Buffer } from 'node:buffer';
 import { BlockList, createServer, isIPv6, type Server, type Socket } from 'node:net';
-import { type Address, formatAddress, type ClientRange } from '../config/address.ts';
+import { type ClientRange, formatAddress, type ListenAddress } from '../config/address.ts';
 import type { ListenerProtocol } from '../config/types.ts';
 import type { DropReason } from '../observe/listener-metrics.ts';
 import { Roster } from '../gateway/roster.ts';
-import { type DetectedProtocol, Undecided } from './auto.ts';
+import { Undecided } from './auto.ts';
 import { bind, type Binding, listenOn, type Unbind } from './bind.ts';
-import type { OpenConnection, TransportContext, TransportLimits } from './context.ts';
+import type { OpenConnection, Take, TransportContext, TransportLimits } from './context.ts';
 import { FastcgiConnection } from './fastcgi/connection.ts';
-import { attach, descriptorOf, SOCKET_OPTIONS, type SocketHandle, type Take } from './handle.ts';
+import { attach, descriptorOf, SOCKET_OPTIONS, type SocketHandle } from './handle.ts';
 import { HttpServer } from './http/server.ts';
+import type { DetectedProtocol } from '../protocol/detect.ts';
 import type { ProtocolError } from '../protocol/errors.ts';
 import { StreamConnection } from './stream/connection.ts';
 import type { Timed } from './timeouts.ts';
+import { SocketError } from './unix-socket.ts';
 
 /** Descriptors nobody else must have taken for a connection to be told 503: it is closed again before more come. */
 const LAST_DESCRIPTORS = 8;
 
-export interface ListenerOptions extends Binding {
+export interface ListenerOptions extends Omit<Binding, 'address'> {
+  readonly address: ListenAddress;
   readonly protocol: ListenerProtocol;
   /** Who may connect over TCP; null = anyone. */
   readonly allowedClients: readonly ClientRange[] | null;
@@ -40,9 +43,9 @@ export interface ConnectionCount {
 
 export class Listener implements Timed {
   readonly #options: ListenerOptions;
-  readonly #context: TransportContext;
+  #context: TransportContext;
   /** For connections above the limit. */
-  readonly #full: TransportContext;
+  #full: TransportContext;
   readonly #count: ConnectionCount;
   readonly #server: Server;
   readonly #http: HttpServer;
@@ -78,7 +81,7 @@ export class Listener implements Timed {
     shared.ticker.add(this);
     this.#http = new HttpServer(shared.limits.paramsSize, shared.limits.paramsCount);
     this.#server = createServer({ ...SOCKET_OPTIONS, noDelay: true }, (socket) =>
-      this.#accept(socket, () => metrics.accepted()),
+      this.#accept(socket, options.protocol, () => metrics.accepted()),
     );
   }
 
@@ -96,11 +99,12 @@ export class Listener implements Timed {
   }
 
   /** Where it listens: with the kernel's choice where the configuration has port 0. */
-  get address(): Address {
+  get address(): ListenAddress {
     const { address } = this.#options;
     const bound = this.#server.address();
-    if (address.kind === 'unix' || bound === null || typeof bound === 'string') return address;
-    return { ...address, port: bound.port };
+    if (bound === null || typeof bound === 'string') return address;
+    if (address.kind === 'systemd') return { kind: 'tcp', host: bound.address, port: bound.port };
+    return address.kind === 'tcp' ? { ...address, port: bound.port } : address;
   }
 
   /**
@@ -108,8 +112,15 @@ export class Listener implements Timed {
    * @throws {SocketError} or the system's error when the address cannot be listened on
    */
   async listen(fd?: number): Promise<void> {
-    if (fd === undefined) this.#unbind = await bind(this.#server, this.#options);
-    else await listenOn(this.#server, fd, this.#options.backlog);
+    const { address, backlog, file } = this.#options;
+    if (fd !== undefined) {
+      await listenOn(this.#server, fd, backlog);
+      if (address.kind === 'systemd') this.#tellKind();
+    } else if (address.kind === 'systemd') {
+      throw new SocketError('ERR_SOCKET_NOT_PASSED', `Cannot listen on ${this.label}: no socket was passed`);
+    } else {
+      this.#unbind = await bind(this.#server, { address, backlog, file });
+    }
   }
 
   /** Takes no new connections, and closes those that have nothing in flight. */
@@ -131,12 +142,13 @@ export class Listener implements Timed {
 
   /**
    * Goes on with a connection that another process has accepted: the same as one accepted here, but for
-   * viaduct_connections_accepted_total, which it is in already.
+   * viaduct_connections_accepted_total, which it is in already. One whose protocol is not served here is closed.
    */
-  adopt(handle: SocketHandle): void {
-    if (this.#take !== null) this.#take(handle);
-    else if (this.#draining) handle.close();
-    else this.#accept(attach(handle), () => this.#context.metrics.adopted());
+  adopt(handle: SocketHandle, protocol: DetectedProtocol | null): void {
+    const own = this.#options.protocol;
+    if (this.#take !== null) this.#take(handle, protocol);
+    else if (this.#draining || (protocol !== null && own !== 'auto' && own !== protocol)) handle.close();
+    else this.#accept(attach(handle), protocol ?? own, () => this.#context.metrics.adopted());
   }
 
   /** Resolves when the last connection is gone. */
@@ -152,6 +164,13 @@ export class Listener implements Timed {
     for (const connection of this.#connections.list()) connection.destroy();
   }
 
+  /** systemd's name does not say what kind of socket it stands for; Node names no address for a Unix socket it did not bind. */
+  #tellKind(): void {
+    const isUnix = this.#server.address() === null;
+    this.#context = { ...this.#context, isUnix };
+    this.#full = { ...this.#full, isUnix };
+  }
+
   #stopAccepting(): void {
     if (this.#draining) return;
     this.#draining = true;
@@ -160,11 +179,11 @@ export class Listener implements Timed {
   }
 
   /** `count` puts it into the metrics, as idle. */
-  #accept(socket: Socket, count: () => void): void {
+  #accept(socket: Socket, protocol: ListenerProtocol, count: () => void): void {
     const { metrics, limits } = this.#context;
     // Without a listener an error on a socket we are about to drop would end the process.
     socket.on('error', ignore);
-    if (this.#allowed !== null && !isAllowed(this.#allowed, socket.remoteAddress)) {
+    if (this.#allowed !== null && !this.#context.isUnix && !isAllowed(this.#allowed, socket.remoteAddress)) {
       metrics.dropped('not_allowed');
       socket.destroy();
       return;
@@ -179,7 +198,6 @@ export class Listener implements Timed {
     socket.once('close', () => (this.#count.open -= 1));
     count();
     const context = scarce === null ? this.#context : this.#full;
-    const { protocol } = this.#options;
     if (protocol === 'auto') {
       this.#connections.add(
         new Undecided(socket, context, (found, first) => this.#open(socket, found, context, first)),

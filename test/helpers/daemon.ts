@@ -4,9 +4,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { Status } from '../../src/runtime/status.ts';
 import { type HttpResponse, request } from './http-client.ts';
 import { findFreePort } from './nginx.ts';
-import { descendantsOf, residentMemory } from './processes.ts';
+import { descendantsOf, hasInEnvironment, listProcesses, residentMemory } from './processes.ts';
 import { projectRoot } from './project.ts';
 import { makeTempDir, removeTempDir } from './temp.ts';
 import { waitFor } from './wait.ts';
@@ -79,7 +80,7 @@ async function launch(options: DaemonOptions): Promise<Daemon> {
   const { config, files = {}, env = {}, open = false, under = [], stderrFile } = options;
   const dir = await makeTempDir();
   if (open) await chmod(dir, 0o755);
-  const text = withDefaults(typeof config === 'string' ? config : JSON.stringify(config, null, 2));
+  const text = withDefaults(asText(config));
   const ports = new Map<string, number>();
   for (const [name, content] of Object.entries({ ...files, 'viaduct.yaml': text })) {
     await mkdir(dirname(join(dir, name)), { recursive: true });
@@ -163,6 +164,27 @@ export class Daemon {
     return sum;
   }
 
+  /** Writes viaduct.yaml anew, as startDaemon() did; nothing is reloaded by that. */
+  async configure(config: string | object): Promise<void> {
+    await this.write('viaduct.yaml', withDefaults(asText(config)));
+  }
+
+  /** Writes a file into its folder, the same placeholders as for startDaemon(). */
+  async write(name: string, text: string): Promise<void> {
+    await writeFile(join(this.dir, name), await fillIn(text, this.dir, new Map(this.#ports)));
+  }
+
+  /** /status.json */
+  async status(): Promise<Status> {
+    return JSON.parse((await this.admin('/status.json')).text) as Status;
+  }
+
+  /** The pids of the workers that serve, in the order of their slots. */
+  async workers(): Promise<number[]> {
+    const { workers } = await this.status();
+    return workers.flatMap(({ pid, state }) => (pid !== null && state === 'ready' ? [pid] : []));
+  }
+
   /** All of its stderr so far. */
   stderr(): string {
     return Buffer.concat(this.#stderr).toString('utf8');
@@ -222,15 +244,27 @@ export class Daemon {
     }
   }
 
-  /** Ends it at once and removes its folder: for `after` hooks. Fine after a stop(), and twice. */
+  /** Ends it and all it has started at once and removes its folder: for `after` hooks. Fine after a stop(), and twice. */
   remove(): Promise<void> {
-    return (this.#removal ??= this.stop('SIGKILL').then(() => removeTempDir(this.dir)));
+    return (this.#removal ??= this.#remove());
+  }
+
+  async #remove(): Promise<void> {
+    this.#child.kill('SIGKILL');
+    // By their mark, not by their parent: that may be gone, and a process that is stopped ends by nothing else.
+    for (const { pid } of listProcesses())
+      if (hasInEnvironment(pid, MARK, this.dir)) process.kill(pid, 'SIGKILL');
+    await this.stop('SIGKILL');
+    await removeTempDir(this.dir);
   }
 
   #isGone(): boolean {
     return this.#child.exitCode !== null || this.#child.signalCode !== null;
   }
 }
+
+const asText = (config: string | object): string =>
+  typeof config === 'string' ? config : JSON.stringify(config, null, 2);
 
 function withDefaults(text: string): string {
   const has = (key: string): boolean => new RegExp(`^(  ")?${key}"?:`, 'm').test(text);

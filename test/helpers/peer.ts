@@ -54,6 +54,13 @@ export class Peer {
     return this.#joined;
   }
 
+  /** Drops what has come so far, so that the next answer begins at the beginning. */
+  forget(): void {
+    this.pieces.length = 0;
+    this.#joinedPieces = 0;
+    this.#joined = Buffer.alloc(0);
+  }
+
   /** Nothing more will come. */
   get over(): boolean {
     return this.ended || this.closed;

@@ -117,7 +117,9 @@ export class TestWorker {
   /** Where listener number `at` listens. */
   address(at = 0): Address {
     const address = this.worker.addresses[at];
-    if (address === undefined) throw new Error(`Cannot connect: the worker has no listener ${at}`);
+    if (address === undefined || address.kind === 'systemd') {
+      throw new Error(`Cannot connect: the worker has no address to connect to for listener ${at}`);
+    }
     return address;
   }
 
@@ -136,12 +138,17 @@ export class TestWorker {
     return found;
   }
 
-  /** viaduct_connections_dropped_total by reason. */
+  /** viaduct_connections_dropped_total by reason, without those at 0. */
   get dropped(): Record<string, number> {
     const found: Record<string, number> = {};
     for (const { labels, value } of this.#samples((slots) => slots.droppedSamples()))
-      found[String(labels['reason'])] = value;
+      if (value > 0) found[String(labels['reason'])] = value;
     return found;
+  }
+
+  /** viaduct_connections_accepted_total of all listeners. */
+  get accepted(): number {
+    return [...this.#slots].reduce((sum, slots) => sum + slots.acceptedTotal, 0);
   }
 
   /** viaduct_connections by state. */

@@ -54,11 +54,13 @@ describe('viaduct serve', () => {
       for (const file of files) await rename(file, `${file}.1`);
       daemon.kill('SIGUSR1');
       for (const file of files) await waitFor(() => stat(file), { what: `${file} to be there again` });
-      await get('/nowhere-2');
-      await daemon.waitForAccess(({ uri }) => uri === '/nowhere-2', 'of the second request');
-      expect(await readFile(`${files[1]}.1`, 'utf8'))
-        .to.include('/nowhere-1')
-        .and.not.include('/nowhere-2');
+      // The master makes the files; the workers open them a moment later, and write to the old ones until then.
+      const isThere = async (): Promise<boolean> => {
+        await get('/nowhere-2');
+        return (await daemon.accessLog()).some(({ uri }) => uri === '/nowhere-2');
+      };
+      await waitFor(isThere, { what: 'a request in the new access log', interval: 300 });
+      expect(await readFile(`${files[1]}.1`, 'utf8')).to.include('/nowhere-1');
       expect(await readFile(files[1] ?? '', 'utf8')).to.not.include('/nowhere-1');
       expect((await stat(files[1] ?? '')).mode & 0o777).to.equal(0o640);
       expect(await daemon.stop()).to.equal(0);
@@ -73,18 +75,48 @@ describe('viaduct serve', () => {
       await start({
         config: { listeners: [HTTP, { address: '127.0.0.1:{{port}}', protocol: 'http' }], mounts: HELLO },
       });
-      daemon.kill('SIGUSR1');
+      for (const pid of [daemon.pid, ...(await daemon.workers())]) process.kill(pid, 'SIGUSR1');
       // Handled in order: a response after it shows that the signal's turn has passed.
       for (let count = 0; count < 20; count += 1) await get('/');
-      expect(listeningPorts(daemon.pid)).to.deep.equal([daemon.port()]);
+      for (const pid of [daemon.pid, ...(await daemon.workers())])
+        expect(listeningPorts(pid)).to.deep.equal([daemon.port()]);
       expect(daemon.stderr()).to.not.match(/debugger/i);
     });
 
-    it('goes on serving after HUP', async () => {
+    it('takes on the configuration as it is now on HUP', async () => {
       await start({ config: { listeners: [HTTP], mounts: HELLO } });
+      expect((await get('/environ')).text).to.include('Hello');
+      const mounts = [...HELLO, { path: '/environ', app: 'viaduct:environ' }];
+      await daemon.configure({ listeners: [HTTP], mounts });
       daemon.kill('SIGHUP');
-      await daemon.waitForLog(({ msg }) => String(msg).includes('SIGHUP'), 'about SIGHUP');
-      expect((await get('/')).status).to.equal(200);
+      await daemon.waitForLog(({ msg }) => msg === 'Reloaded', 'Reloaded');
+      expect((await get('/environ')).text).to.include('SCRIPT_NAME');
+    });
+
+    it('starts one worker more on TTIN, and ends one on TTOU, but not the last', async () => {
+      await start({ config: { listeners: [HTTP], mounts: HELLO } });
+      const count = async (wanted: number): Promise<number[]> =>
+        waitFor(
+          async () => {
+            const { workers } = await daemon.status();
+            const pids = await daemon.workers();
+            return workers.length === wanted && pids.length === wanted ? pids : null;
+          },
+          { what: `${wanted} workers` },
+        );
+      const [first] = await count(1);
+      daemon.kill('SIGTTIN');
+      expect((await count(2))[0]).to.equal(first);
+      daemon.kill('SIGTTOU');
+      expect(await count(1)).to.deep.equal([first]);
+      daemon.kill('SIGTTOU');
+      await waitFor(() => daemon.log().filter(({ workers }) => workers === 1).length === 3, {
+        what: 'the log line that one worker stays',
+      });
+      expect(await daemon.workers()).to.deep.equal([first]);
+      expect(
+        (await daemon.metrics()).get('viaduct_worker_exits_total{kind="node",reason="scale_down"}')?.value,
+      ).to.equal(1);
     });
 
     it('lets a response end after TERM, and takes no new ones', async () => {
@@ -267,11 +299,12 @@ module.exports = (environ, start) => {
         return ids;
       };
 
-      it('becomes the user and group of the configuration once it has bound', async () => {
+      it('lets its workers become the user and group of the configuration', async () => {
         const ids = await startAs({ user: 'nobody', group: 'mail' });
         expect(ids).to.include({ uid, gid: mail });
         expect(ids.groups).to.not.include(0);
-        const status = await readFile(`/proc/${daemon.pid}/status`, 'utf8');
+        const [pid] = await daemon.workers();
+        const status = await readFile(`/proc/${pid}/status`, 'utf8');
         expect(status).to.match(new RegExp(`^Uid:\\t${uid}\\t${uid}\\t${uid}\\t${uid}$`, 'm'));
         expect(status).to.match(/^CapEff:\t0+$/m);
         expect(await daemon.stop()).to.equal(0);

@@ -1,10 +1,11 @@
 // Turns listeners, timeouts and limits into the nginx configuration that fits them. Text only: reads and writes no file.
 import { isIPv6 } from 'node:net';
+import type { PassedAddress } from '../../config/address.ts';
 import type { SocketAddress } from '../client/address.ts';
 import { paramLines, type ParamsProtocol } from './params.ts';
 
 export interface NginxListener {
-  readonly address: SocketAddress;
+  readonly address: SocketAddress | PassedAddress;
   readonly protocol: 'fastcgi' | 'uwsgi' | 'scgi' | 'http' | 'auto';
 }
 
@@ -97,12 +98,21 @@ function keepaliveLines(listener: NginxListener, idle: number): string[] {
   ];
 }
 
+function serverLine(address: NginxListener['address']): string[] {
+  if (address.kind === 'systemd') {
+    return [
+      `# systemd binds this listener: put what the socket unit with FileDescriptorName=${address.name} listens on here.`,
+      'server 127.0.0.1:1;',
+    ];
+  }
+  if (address.kind === 'tcp' && address.port === 0) {
+    return ['# This listener takes any free port (port 0): put the real one here.', 'server 127.0.0.1:1;'];
+  }
+  return [`server ${upstreamServer(address)};`];
+}
+
 function upstreamLines(name: string, listener: NginxListener, idle: number): string[] {
-  const server =
-    listener.address.kind === 'tcp' && listener.address.port === 0
-      ? ['# This listener takes any free port (port 0): put the real one here.', 'server 127.0.0.1:1;']
-      : [`server ${upstreamServer(listener.address)};`];
-  return block(`upstream ${name}`, [...server, ...keepaliveLines(listener, idle)]);
+  return block(`upstream ${name}`, [...serverLine(listener.address), ...keepaliveLines(listener, idle)]);
 }
 
 const PROXY_HEADERS = [

@@ -21,6 +21,7 @@ import { FastcgiExchange } from './exchange.ts';
 const PROTOCOL = 'fastcgi';
 
 export class FastcgiConnection extends Connection implements FastcgiSink {
+  readonly protocol = PROTOCOL;
   readonly #decoder: FastcgiDecoder;
   readonly #requests = new IdTable<FastcgiExchange>();
   /** Exchanges whose params are complete; they go to the gateway when the chunk is read, so that a short body is there with them. */

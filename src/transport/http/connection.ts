@@ -3,8 +3,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ConnectionState } from '../../observe/listener-metrics.ts';
 import { ProtocolError } from '../../protocol/errors.ts';
-import type { OpenConnection, TransportContext } from '../context.ts';
-import { detach, isStill, type Take } from '../handle.ts';
+import type { OpenConnection, Take, TransportContext } from '../context.ts';
+import { detach, isStill } from '../handle.ts';
 import { LINGER_PAUSE, LINGER_TOTAL } from '../timeouts.ts';
 
 export class HttpConnection implements OpenConnection {
@@ -85,7 +85,7 @@ export class HttpConnection implements OpenConnection {
     if (atBoundary === false) return;
     const handle = atBoundary === null ? null : detach(this.#socket);
     if (handle === null) this.drain();
-    else take(handle);
+    else take(handle, 'http');
   }
 
   /** Ends our side, after `last` where there is one, and leaves the peer time to do the same. */

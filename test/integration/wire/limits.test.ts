@@ -105,6 +105,9 @@ describe('wire: limits', () => {
       }
       await waitFor(() => worker.worker.active === 3, { what: 'two to run and one to wait' });
       expect(gate.calls.length).to.equal(2);
+      const { queueDepth, queueLimit, oldestQueuedAge } = worker.metrics.mount('/gate');
+      expect([queueDepth, queueLimit]).to.deep.equal([1, 1]);
+      expect(oldestQueuedAge).to.be.within(1e-9, 60);
       const refused = await answerTo(dialect);
       expect(refused.status).to.equal(503);
       expect(refused.headers.get('retry-after')).to.match(/^\d+$/);
@@ -112,6 +115,7 @@ describe('wire: limits', () => {
       await waitFor(() => gate.calls.length === 3, { what: 'the third to run' });
       gate.release();
       for (const peer of peers) expect((await whole(dialect, peer)).status).to.equal(200);
+      expect(worker.metrics.mount('/gate').oldestQueuedAge).to.equal(0);
       expect((await answerTo(dialect)).status).to.equal(200);
     });
 

@@ -263,7 +263,11 @@ limits: {queue: "\${NUMBER}"}
     ]);
     const tcp = load(folder, oneListener('127.0.0.1:1', 'mode: "0600"'));
     expect(tcp.warnings.map(({ message }) => message)).to.deep.equal([
-      'This key has no effect: it is for Unix sockets only',
+      'This key has no effect: it is only for Unix sockets',
+    ]);
+    const passed = load(folder, oneListener('systemd:web', 'group: www-data'));
+    expect(passed.warnings.map(({ message }) => message)).to.deep.equal([
+      'This key has no effect: it is only for sockets that viaduct makes',
     ]);
   });
 

@@ -129,7 +129,7 @@ const CASES: Case[] = [
     what: 'a port alone',
     yaml: address("'8080'"),
     lines: [
-      '1:39: listeners[0].address: Expected unix:PATH or HOST:PORT, found "8080"; write 127.0.0.1:8080',
+      '1:39: listeners[0].address: Expected unix:PATH, HOST:PORT or systemd:NAME, found "8080"; write 127.0.0.1:8080',
     ],
   },
   {
@@ -141,7 +141,7 @@ const CASES: Case[] = [
     what: 'a path without unix:',
     yaml: address('/run/v.sock'),
     lines: [
-      '1:39: listeners[0].address: Expected unix:PATH or HOST:PORT, found "/run/v.sock"; write unix:/run/v.sock',
+      '1:39: listeners[0].address: Expected unix:PATH, HOST:PORT or systemd:NAME, found "/run/v.sock"; write unix:/run/v.sock',
     ],
   },
   {
@@ -259,10 +259,14 @@ const CASES: Case[] = [
     ],
   },
   {
-    what: 'a socket that systemd passes',
-    yaml: address("'systemd:web'"),
+    what: 'what systemd passes, twice or for the admin page',
+    yaml: `listeners: [{address: 'systemd:web', protocol: http}, {address: 'systemd:web', protocol: uwsgi}]
+mounts: [{path: /, app: ./a.js}]
+admin: {address: 'systemd:web'}
+`,
     lines: [
-      '1:39: listeners[0].address: systemd:NAME is not available in this version, found "systemd:web"; write unix:PATH or HOST:PORT',
+      '1:65: listeners[1].address: systemd:web is already taken by listeners[0] in line 1',
+      '3:18: admin.address: Expected unix:PATH or HOST:PORT, found "systemd:web"; what systemd passes can only be a listener',
     ],
   },
 ];

@@ -170,6 +170,7 @@ describe('admission of requests', () => {
 describe('Admission', () => {
   const waiter = (log: string[], name: string, queuedAt: number): Waiting => ({
     queuedAt,
+    mountName: name,
     admit: () => void log.push(`${name} in`),
     giveUp: () => void log.push(`${name} out`),
   });
@@ -188,6 +189,16 @@ describe('Admission', () => {
     admission.leave();
     await Promise.resolve();
     expect([log.length, admission.running, admission.waiting]).to.deep.equal([2, 0, 0]);
+  });
+
+  it('tells since when the oldest of a mount waits', () => {
+    const admission = new Admission({ requests: 0, queue: 9, queueTimeout: 10 });
+    const [a, b] = [waiter([], 'a', 3), waiter([], 'b', 5)];
+    for (const each of [a, b, waiter([], 'a', 7)]) admission.wait(each);
+    expect(['a', 'b', 'c'].map((name) => admission.oldest(name))).to.deep.equal([3, 5, null]);
+    admission.forget(a);
+    admission.forget(b);
+    expect(['a', 'b'].map((name) => admission.oldest(name))).to.deep.equal([7, null]);
   });
 
   it('hands the place over without freeing it in between', async () => {

@@ -235,8 +235,9 @@ describe('gateway, what it counts and says', () => {
     const startedAt = performance.now();
     const exchange = stage.handle({ startedAt });
     stage.gateway.tick(startedAt + 999);
-    expect(exchange.closed).to.equal(false);
+    expect([exchange.closed, stage.mount.metrics.timeouts]).to.deep.equal([false, 0]);
     stage.gateway.tick(startedAt + 1000);
+    expect(stage.mount.metrics.timeouts).to.equal(1);
     expect(exchange.status).to.equal('504 Gateway Timeout');
     expect(stage.events.errors.map(String)).to.deep.equal([
       'GatewayError: The request took longer than timeouts.request, 1000 ms',

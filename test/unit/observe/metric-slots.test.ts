@@ -223,6 +223,18 @@ describe('observe/metric-slots', () => {
       expect(await value(master, 'viaduct_protocol_errors_total', other)).to.equal(2000);
     });
 
+    it('bounds the reasons of protocol errors also where it was not told which there are', async () => {
+      const master = new Metrics();
+      master.listener(LISTENER, 'auto');
+      const before = await seriesCount(master);
+      for (let round = 0; round < 1000; round++) {
+        const counters = [[`error uwsgi r${round}`, 0, 1]];
+        master.applyDelta(0, [{ kind: 'listener', name: LISTENER, counters, gauges: null }]);
+      }
+      expect(await value(master, 'viaduct_protocol_errors_total', { reason: 'r7' })).to.equal(1);
+      expect((await seriesCount(master)) - before).to.equal(65);
+    });
+
     it('lets nothing lower a counter or end it', async () => {
       const master = makeMaster();
       const add = (increment: unknown): number =>

@@ -4,13 +4,13 @@ import { once } from 'node:events';
 import { existsSync, readFileSync, readlinkSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
-import type { Address } from '../../../src/config/address.ts';
+import type { Address, ListenAddress } from '../../../src/config/address.ts';
 import type { ListenerConfig } from '../../../src/config/types.ts';
 import { Sockets, type SocketSet } from '../../../src/runtime/sockets.ts';
 import { projectRoot } from '../../helpers/project.ts';
 import { makeTempDir, removeTempDir } from '../../helpers/temp.ts';
 
-function listener(address: Address, changes: Partial<ListenerConfig> = {}): ListenerConfig {
+function listener(address: ListenAddress, changes: Partial<ListenerConfig> = {}): ListenerConfig {
   return {
     address,
     protocol: 'fastcgi',
@@ -34,7 +34,8 @@ const WORKER = `
 `;
 
 /** Connects; what the other side says until it ends. */
-async function ask(address: Address): Promise<string> {
+async function ask(address: ListenAddress): Promise<string> {
+  if (address.kind === 'systemd') throw new Error(`Cannot connect to systemd:${address.name}`);
   const socket = connect(address.kind === 'unix' ? { path: address.path } : address);
   let text = '';
   socket.on('data', (chunk: Buffer) => (text += chunk.toString()));
