@@ -9,6 +9,7 @@ export PATH="$PATH:/usr/sbin"
 needed='
 nginx    nginx
 python3  python3
+systemd  systemd-notify
 '
 
 missing=()

@@ -36,7 +36,7 @@ const gateway = new Gateway(
       metrics: metrics.mount('/'),
     },
   ],
-  { finished: ignore, failed: never, warned: never, appLine: never },
+  { slowAfter: 2000, stillRuns: never, finished: ignore, failed: never, warned: never, appLine: never },
   metrics.mount('none'),
 );
 const context: TransportContext = {

@@ -47,6 +47,13 @@ const VERBS: ReadonlyMap<string, Verb> = new Map<string, Verb>([
   ],
   ['nginx', { about: 'prints the nginx configuration that fits', run: runNginx }],
   [
+    'systemd',
+    {
+      about: 'prints the systemd units that fit',
+      run: async (argv, io) => (await import('./systemd.ts')).runSystemd(argv, io),
+    },
+  ],
+  [
     'schema',
     {
       about: 'prints the JSON Schema of the configuration',

@@ -1,7 +1,7 @@
 // The kinds of value the file has, as zod schemas. An `error` text says what was wanted: it goes after "Expected".
 import { z } from 'zod';
 import { BadValue } from './problems.ts';
-import { parseDuration, parsePercentage, parseSize } from './units.ts';
+import { formatDuration, parseDuration, parsePercentage, parseSize } from './units.ts';
 
 type Field<Output, Input> = z.ZodType<Output, Input>;
 
@@ -36,14 +36,19 @@ export function wholeNumber(least: number, most: number = Number.MAX_SAFE_INTEGE
 export const DURATION = 'a duration such as 500ms, 30s, 5m or 1h';
 const SIZE = 'a size in bytes or such as 64K, 16M or 1G';
 
-/** -> milliseconds, at least `least`. */
-export function duration(least: 0 | 1): Field<number, unknown> {
+/** -> milliseconds, at least `least`; but for 0, which says that there is none, at least `shortest`. */
+export function duration(least: 0 | 1, shortest: number = least): Field<number, unknown> {
   const written = z
     .string({ error: DURATION })
     .meta({ pattern: least === 0 ? '^\\d+(ms|s|m|h)$|^0$' : '^\\d+(ms|s|m|h)$' });
   const raw: z.ZodType<string | number> =
     least === 0 ? z.union([written, z.literal(0)], { error: DURATION }) : written;
-  return reading(raw, (value) => atLeast(parseDuration(value), least, 'a duration above 0', value));
+  return reading(raw, (value) => {
+    const found = atLeast(parseDuration(value), least, 'a duration above 0', value);
+    return found === 0
+      ? found
+      : atLeast(found, shortest, `a duration of at least ${formatDuration(shortest)}`, value);
+  });
 }
 
 /** -> bytes, at least `least`. */

@@ -1,7 +1,7 @@
 // Keys and values that are part of the file's format but not of this version: to say so instead of "unknown".
 import type { KeyPath } from './problems.ts';
 
-const LATER_KEYS = ['timeouts.stuck', 'mounts[].timeouts.stuck', 'mounts[].python'];
+const LATER_KEYS = ['mounts[].python'];
 const LATER_INTERFACES: readonly unknown[] = ['node', 'fetch', 'python'];
 
 /** What to say about a key of a later version. */

@@ -116,6 +116,9 @@ const sharedTimeouts = {
   boot: duration(1).describe('Loading an app'),
 };
 
+/** Below a second, a collection of a large heap would be taken for an endless loop. */
+const SHORTEST_STUCK = 1000;
+
 const timeouts = z
   .strictObject(
     {
@@ -127,6 +130,11 @@ const timeouts = z
       idle: duration(1)
         .prefault('75s')
         .describe("A kept-alive connection without a request; keep it above nginx's keepalive_timeout (60s)"),
+      stuck: duration(0, SHORTEST_STUCK)
+        .prefault('30s')
+        .describe(
+          'An event loop silent this long: the blocking function and the requests in flight are logged, the worker is killed. 0: never',
+        ),
       boot: sharedTimeouts.boot.prefault('60s'),
       graceful: duration(0)
         .prefault('30s')
@@ -278,7 +286,11 @@ const log = z
         )
         .prefault({})
         .describe('The access log'),
-      slow: duration(0).prefault('2s').describe('Requests slower than this are logged. 0: never'),
+      slow: duration(0)
+        .prefault('2s')
+        .describe(
+          'Requests slower than this are logged: once while they run, with what they wait for, and again at their end. 0: never',
+        ),
     },
     MAPPING,
   )

@@ -70,6 +70,8 @@ export interface MountTimeouts {
 export interface Timeouts extends MountTimeouts {
   params: number;
   idle: number;
+  /** 0: never; else at least a second. */
+  stuck: number;
   /** 0: requests in flight are not waited for. */
   graceful: number;
 }

@@ -6,10 +6,11 @@ import { RequestEnviron } from './environ.ts';
 import { errorPage } from './error-page.ts';
 import { ErrorLines, type LineSink } from './error-stream.ts';
 import { GatewayError } from './errors.ts';
-import type { GatewayEvents, RequestRecord } from './events.ts';
+import type { GatewayEvents, RequestPhase, RequestRecord, RunningRequest } from './events.ts';
 import type { AbortReason, Exchange } from './exchange.ts';
 import { Input } from './input.ts';
 import type { Mount } from './mount.ts';
+import { requestUri } from './path.ts';
 import { Response } from './response.ts';
 import type { Member } from './roster.ts';
 
@@ -40,6 +41,7 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Me
   #holdsPlace = false;
   #deadline = Infinity;
   #over = false;
+  #saidSlow = false;
 
   status = 0;
   duration = 0;
@@ -118,9 +120,34 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Me
     this.#shed('queue_timeout', 'it waited longer than timeouts.queue');
   }
 
-  /** Ends a request that has run for too long at `now` (performance.now()). */
-  checkDeadline(now: number): void {
-    if (now < this.#deadline || this.#over) return;
+  /** Says that it is slow, and ends it when it has run for too long at `now` (performance.now()). */
+  tick(now: number): void {
+    if (this.#over) return;
+    const { slowAfter } = this.#owner.events;
+    if (!this.#saidSlow && slowAfter > 0 && now - this.exchange.startedAt > slowAfter) {
+      this.#saidSlow = true;
+      this.#owner.events.stillRuns(this.describe(now));
+    }
+    if (now >= this.#deadline) this.#tooLong();
+  }
+
+  /** How it stands at `now` (performance.now()). */
+  describe(now: number): RunningRequest {
+    const { environ } = this;
+    return {
+      requestId: environ['viaduct.request_id'],
+      mount: this.mountName,
+      method: environ.REQUEST_METHOD,
+      uri: requestUri(environ),
+      phase: this.#phase,
+      age: now - this.exchange.startedAt,
+      queued: this.#waits ? now - this.queuedAt : this.queued,
+      bytesIn: this.bytesIn,
+      bytesOut: this.bytesOut,
+    };
+  }
+
+  #tooLong(): void {
     this.#metrics.timedOut();
     const limit = this.#mount?.requestTimeout ?? 0;
     const error = new GatewayError(
@@ -170,6 +197,13 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Me
     this.#errors.flush();
     if (this.#holdsPlace) this.#mount?.admission.leave();
     this.#owner.left(this);
+  }
+
+  get #phase(): RequestPhase {
+    if (this.#over) return 'closing';
+    if (this.#waits) return 'queued';
+    if (this.#input.busy) return 'reading';
+    return this.#response?.onWire === true ? 'sending' : 'running';
   }
 
   get #metrics(): MountMetrics {

@@ -20,7 +20,34 @@ export interface RequestRecord {
   readonly aborted: AbortPhase | null;
 }
 
+/**
+ * What a request that is not over is about: it waits for a place, for its application, or for more of its body; its
+ * response is under way; or it has ended and the application has not.
+ */
+export type RequestPhase = 'queued' | 'running' | 'reading' | 'sending' | 'closing';
+
+/** One request that is not over, as it stands. */
+export interface RunningRequest {
+  readonly requestId: string;
+  /** "" when no mount matched. */
+  readonly mount: string;
+  readonly method: string;
+  /** As the client sent it, query included. */
+  readonly uri: string;
+  readonly phase: RequestPhase;
+  /** Milliseconds since the first byte of the request. */
+  readonly age: number;
+  /** Milliseconds of them spent waiting for a place. */
+  readonly queued: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}
+
 export interface GatewayEvents {
+  /** Milliseconds after which a request that still runs is told to stillRuns(); 0 = never. */
+  readonly slowAfter: number;
+  /** It has run for longer than `slowAfter`; told once a request. */
+  stillRuns(request: RunningRequest): void;
   finished(request: RequestRecord): void;
   /** The application, or its body, failed. */
   failed(request: RequestRecord, error: unknown): void;

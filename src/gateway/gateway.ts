@@ -4,7 +4,7 @@ import type { Admission } from './admission.ts';
 import { Call, type CallOwner } from './call.ts';
 import { fillEnviron, type RequestPath } from './environ.ts';
 import { GatewayError } from './errors.ts';
-import type { GatewayEvents } from './events.ts';
+import type { GatewayEvents, RunningRequest } from './events.ts';
 import type { Exchange } from './exchange.ts';
 import type { Mount } from './mount.ts';
 import { MountTable } from './mounts.ts';
@@ -55,9 +55,15 @@ export class Gateway implements CallOwner {
     else call.begin(mount);
   }
 
-  /** Looks after deadlines; called a few times a second with performance.now(). */
+  /** What is not over, in no order. Made when asked for: a request costs nothing for it. */
+  running(): RunningRequest[] {
+    const now = performance.now();
+    return this.#calls.list().map((call) => call.describe(now));
+  }
+
+  /** Looks after deadlines and slow requests; called a few times a second with performance.now(). */
   tick(now: number): void {
-    for (const call of this.#calls.list()) call.checkDeadline(now);
+    for (const call of this.#calls.list()) call.tick(now);
     for (const admission of this.#admissions) admission.expire(now);
   }
 

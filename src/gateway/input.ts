@@ -20,6 +20,11 @@ export class Input implements InputStream {
     this.#body = body;
   }
 
+  /** True while the application waits for bytes of the body. */
+  get busy(): boolean {
+    return this.#busy;
+  }
+
   async read(size?: number): Promise<Uint8Array> {
     if (size === 0) return EMPTY;
     return this.#exclusive(() => this.#take(size === undefined || size < 0 ? Infinity : Math.trunc(size)));

@@ -1,10 +1,18 @@
 // The request path as nginx shows it to CGI: percent-decoded bytes as latin-1, dot segments resolved, slashes merged.
+import type { Environ } from './contract.ts';
 
 /** The path part of a raw request URI ("/a%20b?x" or "http://host/a%20b"), decoded; "" when there is none. */
 export function decodeRequestUri(uri: string): string {
   const path = uriPath(uri);
   if (!path.startsWith('/')) return path === '*' ? '' : path;
   return normalize(unquote(path));
+}
+
+/** What the client asked for, query included: REQUEST_URI, or where there is none, put together again. */
+export function requestUri(environ: Environ): string {
+  if (typeof environ['REQUEST_URI'] === 'string') return environ['REQUEST_URI'];
+  const path = environ.SCRIPT_NAME + environ.PATH_INFO;
+  return environ.QUERY_STRING === '' ? path : `${path}?${environ.QUERY_STRING}`;
 }
 
 function uriPath(uri: string): string {

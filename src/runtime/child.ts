@@ -46,6 +46,8 @@ const END_TIME = 3000;
 const STOP_TIME = 1000;
 /** Milliseconds beyond timeouts.boot, which the worker keeps itself unless its event loop is blocked. */
 const BOOT_SLACK = 1000;
+/** Milliseconds by which its silence may look shorter: it reports every second, and its watchdog is not so exact. */
+const REPORT_SLACK = 500;
 /** Milliseconds after its end in which what it printed last is waited for. */
 const LAST_WORDS = 200;
 
@@ -113,6 +115,12 @@ export class Child {
       ? 'it did not finish within timeouts.boot, and blocked its worker'
       : `its worker ended while loading it, by ${describeExit({ code: this.#process.exitCode, signal: this.#process.signalCode })}`;
     return { mount: this.#loading, message };
+  }
+
+  /** Whether nothing was heard of it for timeouts.stuck and `more` milliseconds. */
+  isSilent(more: number): boolean {
+    const { stuck } = this.config.timeouts;
+    return stuck > 0 && performance.now() - this.heardAt > stuck + more;
   }
 
   /** Looks at what it uses. */
@@ -283,6 +291,7 @@ export class Child {
       served,
       code,
       signal,
+      silent: this.isSilent(-REPORT_SLACK),
       heapFull: this.#heapFull,
     });
     const line = { worker: this.slot, worker_pid: this.pid, generation: this.generation, reason };

@@ -15,6 +15,8 @@ export interface Ending {
   readonly served: boolean;
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
+  /** The master had heard nothing of it for timeouts.stuck: its watchdog has killed it. */
+  readonly silent: boolean;
   /** V8 said on stderr that the heap is full. */
   readonly heapFull: boolean;
 }
@@ -30,10 +32,11 @@ const FAULTS: readonly (NodeJS.Signals | null)[] = [
   'SIGSYS',
 ];
 
-export function exitReason({ asked, served, signal, heapFull }: Ending): ExitReason {
+export function exitReason({ asked, served, signal, silent, heapFull }: Ending): ExitReason {
   if (asked !== null) return asked;
   if (heapFull) return 'oom';
   if (!served) return 'boot_error';
+  if (silent && signal === 'SIGKILL') return 'stuck';
   return signal !== null && !FAULTS.includes(signal) ? 'signal' : 'crash';
 }
 

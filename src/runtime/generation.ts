@@ -46,6 +46,9 @@ export interface GenerationOptions {
   readonly events: GenerationEvents;
 }
 
+/** Milliseconds beyond timeouts.stuck: the worker's own watchdog, which can say where it is stuck, goes first. */
+const SILENCE_SLACK = 5000;
+
 /** all: every mount has to boot in every worker. any: one mount is enough, the others are tried again later. */
 export type Demand = 'all' | 'any';
 
@@ -171,7 +174,10 @@ export class Generation implements SlotOwner {
 
   /** Once a second: looks for workers that are due or silent. Starts one replacement at a time. */
   tick(now: number): void {
-    for (const child of this.children) child.measure();
+    for (const child of this.children) {
+      child.measure();
+      if (child.state === 'ready' && child.isSilent(SILENCE_SLACK)) child.kill('stuck');
+    }
     if (!this.#isServing || this.#slots.some(({ state }) => state === 'replacing')) return;
     for (const slot of this.#slots) {
       const reason = slot.due(now);

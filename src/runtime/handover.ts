@@ -65,7 +65,7 @@ export class Outbox {
     channel.once('disconnect', () => this.#shut());
   }
 
-  /** False once the process at the other end is gone. */
+  /** False once the process at the other end is gone, or is told to leave. */
   get open(): boolean {
     return this.#open;
   }
@@ -81,9 +81,21 @@ export class Outbox {
     handle: SocketHandle,
     returned: (handle: SocketHandle) => void,
   ): void {
+    if (!this.#open) {
+      returned(handle);
+      return;
+    }
     this.#waiting.push({ message, handle, returned });
-    if (this.#open) this.#next();
-    else this.#shut();
+    this.#next();
+  }
+
+  /**
+   * Sends nothing more, and gives back what waits: to be called before the worker at the other end is told to leave. The
+   * channel keeps the order, so what is on its way arrives before that, and leaves again with the rest.
+   */
+  retire(): void {
+    this.#open = false;
+    for (const { handle, returned } of this.#waiting.splice(0)) returned(handle);
   }
 
   /** Resolves when everything is on its way: not before that may the process exit. */
@@ -117,11 +129,9 @@ export class Outbox {
   }
 
   #shut(): void {
-    this.#open = false;
-    const parcels = this.#waiting.splice(0);
-    if (this.#sending !== null) parcels.unshift(this.#sending);
+    if (this.#sending !== null) this.#waiting.unshift(this.#sending);
     this.#sending = null;
-    for (const { handle, returned } of parcels) returned(handle);
+    this.retire();
     this.#next();
   }
 }

@@ -9,9 +9,10 @@ import type { AdoptMessage, HandoverMessage } from './handover.ts';
 export const LOG_DESCRIPTOR = 4;
 /** The first listening socket; the others follow in the order of the configuration's listeners. */
 export const FIRST_LISTENER_DESCRIPTOR = 5;
-/** The access log's own way to the master's stderr, behind the listeners: each log closes its descriptor itself. */
+/** Behind the listeners: further ways to the master's stderr, one for each who closes its descriptor when it has failed. */
 export const accessLogDescriptor = (config: Config): number =>
   FIRST_LISTENER_DESCRIPTOR + config.listeners.length;
+export const watchdogDescriptor = (config: Config): number => accessLogDescriptor(config) + 1;
 
 export type ToWorker =
   /** The first message: become a worker for this. */

@@ -59,6 +59,7 @@ export class Master implements GenerationEvents {
   readonly #draining = new Map<Generation, Promise<void>>();
   #lastGeneration = 0;
   #ticker: NodeJS.Timeout | undefined;
+  #tickedAt: number = performance.now();
   #stopping = false;
 
   /** @throws {PrivilegeError}, or the system's error where a log file cannot be opened */
@@ -291,6 +292,9 @@ export class Master implements GenerationEvents {
 
   #tick(): void {
     const now = performance.now();
+    // The master was stopped itself, or the machine slept: what the workers sent meanwhile has not been read yet.
+    if (now - this.#tickedAt > 3 * TICK) for (const child of this.#children()) child.heardAt = now;
+    this.#tickedAt = now;
     for (const generation of this.#generations()) generation.tick(now);
   }
 

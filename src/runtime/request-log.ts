@@ -1,7 +1,8 @@
 // What the gateway and the transport have to say, as log lines: the access log, slow requests, failures, broken peers.
 import type { Logger } from 'pino';
 import { GatewayError } from '../gateway/errors.ts';
-import type { GatewayEvents, RequestRecord } from '../gateway/events.ts';
+import type { GatewayEvents, RequestPhase, RequestRecord, RunningRequest } from '../gateway/events.ts';
+import { requestUri } from '../gateway/path.ts';
 import type { AccessLog } from '../observe/access-log.ts';
 import type { MetricSlots } from '../observe/metric-slots.ts';
 import { RateLimitedLog } from '../observe/rate-limit.ts';
@@ -11,21 +12,29 @@ import type { ProtocolError } from '../protocol/errors.ts';
 const LIMIT = 10;
 const INTERVAL = 10_000;
 
+const PHASES: Readonly<Record<RequestPhase, string>> = {
+  queued: 'queued',
+  running: 'waiting for the app',
+  reading: 'reading the body',
+  sending: 'sending',
+  closing: 'the app still at work after its response',
+};
+
 export class RequestLog implements GatewayEvents {
   readonly #logger: Logger;
   readonly #access: AccessLog;
-  /** Milliseconds; 0 = never. */
-  readonly #slow: number;
   readonly #metrics: MetricSlots;
+  readonly slowAfter: number;
   readonly #limited: RateLimitedLog;
   /** Requests that are over. */
   requests = 0;
 
+  /** `slow` in milliseconds; 0 = never. */
   constructor(logger: Logger, access: AccessLog, slow: number, metrics: MetricSlots) {
     this.#logger = logger;
     this.#metrics = metrics;
     this.#access = access;
-    this.#slow = slow;
+    this.slowAfter = slow;
     this.#limited = new RateLimitedLog({
       limit: LIMIT,
       interval: INTERVAL,
@@ -40,10 +49,18 @@ export class RequestLog implements GatewayEvents {
     this.#limited.sweep();
   }
 
+  stillRuns(request: RunningRequest): void {
+    const age = (request.age / 1000).toFixed(3);
+    this.#logger.warn(
+      runningFields(request),
+      `Slow request: still runs after ${age} s, ${PHASES[request.phase]}`,
+    );
+  }
+
   finished(request: RequestRecord): void {
     this.requests += 1;
     if (this.#access.enabled) this.#writeAccess(request);
-    if (this.#slow > 0 && request.duration > this.#slow) this.#logSlow(request);
+    if (this.slowAfter > 0 && request.duration > this.slowAfter) this.#logSlow(request);
   }
 
   #writeAccess(request: RequestRecord): void {
@@ -55,7 +72,7 @@ export class RequestLog implements GatewayEvents {
       remoteAddr: text(environ['REMOTE_ADDR']),
       remoteUser: optional(environ['REMOTE_USER']),
       method: environ.REQUEST_METHOD,
-      uri: uriOf(request),
+      uri: requestUri(environ),
       protocol: environ.SERVER_PROTOCOL,
       upstream: request.protocol,
       status: request.status,
@@ -123,18 +140,27 @@ export class RequestLog implements GatewayEvents {
   }
 }
 
+/** Milliseconds -> seconds, whole milliseconds of them. */
+const seconds = (milliseconds: number): number => Math.round(milliseconds) / 1000;
 const text = (value: unknown): string => (typeof value === 'string' ? value : '');
 const optional = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
-
-function uriOf({ environ }: RequestRecord): string {
-  if (typeof environ['REQUEST_URI'] === 'string') return environ['REQUEST_URI'];
-  const path = environ.SCRIPT_NAME + environ.PATH_INFO;
-  return environ.QUERY_STRING === '' ? path : `${path}?${environ.QUERY_STRING}`;
-}
 
 const fields = (request: RequestRecord): Record<string, unknown> => ({
   request_id: request.environ['viaduct.request_id'],
   mount: request.mountName,
   method: request.environ.REQUEST_METHOD,
-  uri: uriOf(request),
+  uri: requestUri(request.environ),
+});
+
+/** A request that still runs, as the log has it: seconds and bytes. */
+export const runningFields = (request: RunningRequest): Record<string, unknown> => ({
+  request_id: request.requestId,
+  mount: request.mount,
+  method: request.method,
+  uri: request.uri,
+  phase: request.phase,
+  age: seconds(request.age),
+  queue: seconds(request.queued),
+  bytes_in: request.bytesIn,
+  bytes_out: request.bytesOut,
 });

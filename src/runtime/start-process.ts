@@ -11,7 +11,7 @@ const ENTRY = join(import.meta.dirname, `worker-main${extname(import.meta.filena
 export function startProcess(descriptors: readonly number[]): ChildProcess {
   return spawn(process.execPath, [...nodeOptions(), ENTRY], {
     // ipc.ts has the layout.
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc', 2, ...descriptors, 2],
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc', 2, ...descriptors, 2, 2],
     env: environment(),
     detached: true,
     // JSON would lose the infinity in a middleware's options.

@@ -12,8 +12,10 @@ import {
   LOG_DESCRIPTOR,
   type ToMaster,
   type ToWorker,
+  watchdogDescriptor,
 } from './ipc.ts';
 import { dropPrivileges } from './privileges.ts';
+import { startWatchdog, type Watchdog } from './watchdog.ts';
 import { Worker } from './worker.ts';
 
 type BootOrder = Extract<ToWorker, { kind: 'boot' }>;
@@ -31,6 +33,8 @@ interface Parts {
   readonly accessLog: AccessLog;
   readonly metrics: MetricSlots;
   readonly worker: Worker;
+  /** null: timeouts.stuck is 0. */
+  readonly watchdog: Watchdog | null;
 }
 
 export class WorkerProcess {
@@ -91,8 +95,10 @@ export class WorkerProcess {
     metrics.logs.watch('log', () => log.dropped());
     metrics.logs.watch('access', () => accessLog.dropped());
     const worker = new Worker({ config, logger: log.logger, accessLog, metrics, multiprocess });
-    this.#parts = { config, log, accessLog, metrics, worker };
+    const watchdog = startWatch(config, slot, worker, log);
+    this.#parts = { config, log, accessLog, metrics, worker, watchdog };
     const failures = await worker.boot({ skip, onLoad: (mount) => send({ kind: 'loading', mount }) });
+    watchdog?.allow(config.timeouts.stuck);
     send({ kind: 'booted', failures });
   }
 
@@ -116,12 +122,14 @@ export class WorkerProcess {
     if (this.#ending) return;
     this.#ending = true;
     if (this.#parts !== null) {
-      const { worker, log, accessLog } = this.#parts;
+      const { worker, log, accessLog, watchdog } = this.#parts;
       const clean = await worker.leave(
         graceful,
         heirs.map((isThere, at) => (isThere ? giveTo(this.#outbox, at) : null)),
       );
       await this.#outbox.empty();
+      // Its clock has stopped with the worker; what is left, the master has a limit for.
+      await watchdog?.stop();
       if (!clean && graceful > 0)
         log.logger.warn(`Requests were cut off, timeouts.graceful is ${graceful} ms`);
       await accessLog.close();
@@ -160,6 +168,23 @@ export class WorkerProcess {
     const message = `Cannot work: ${error instanceof Error ? error.message : String(error)}`;
     send({ kind: 'unfit', message }, () => process.exit(1));
   }
+}
+
+/** From before the apps are loaded, which may block for timeouts.boot. */
+function startWatch(config: Config, slot: number, worker: Worker, { logger }: Log): Watchdog | null {
+  const { timeouts, mounts, log } = config;
+  if (timeouts.stuck === 0) return null;
+  return startWatchdog({
+    stuck: Math.max(timeouts.stuck, ...mounts.map((mount) => mount.timeouts.boot)),
+    slot,
+    logFd: watchdogDescriptor(config),
+    logFile: log.file,
+    parent: process.ppid,
+    ticker: worker.ticker,
+    inFlight: () => worker.running(),
+    failed: (error) =>
+      logger.error({ err: error }, 'The watchdog has failed, nothing ends a stuck event loop now'),
+  });
 }
 
 /** Tells the master, as far as there still is one. `sent` is called once it has gone out, or cannot. */

@@ -3,6 +3,7 @@
 import type { Logger } from 'pino';
 import { formatAddress, type ListenAddress } from '../config/address.ts';
 import type { Config, ListenerConfig } from '../config/types.ts';
+import type { RunningRequest } from '../gateway/events.ts';
 import { Gateway } from '../gateway/gateway.ts';
 import { type Deferred, withResolvers } from '../gateway/with-resolvers.ts';
 import type { AccessLog } from '../observe/access-log.ts';
@@ -39,7 +40,8 @@ export class Worker {
   readonly #config: Config;
   readonly #metrics: MetricSlots;
   readonly #log: RequestLog;
-  readonly #ticker = new Ticker();
+  /** Runs from listen() to the end of stop(). */
+  readonly ticker: Ticker = new Ticker();
   readonly #listeners: Listener[];
   readonly #multiprocess: boolean;
   #gateway: Gateway | null = null;
@@ -50,8 +52,8 @@ export class Worker {
     this.#multiprocess = multiprocess;
     this.#metrics = metrics;
     this.#log = new RequestLog(logger, accessLog, config.log.slow, metrics);
-    this.#ticker.add(this.#log);
-    this.#ticker.add(
+    this.ticker.add(this.#log);
+    this.ticker.add(
       new DescriptorWatch(() =>
         this.#log.transportWarning(
           'No descriptor is left (RLIMIT_NOFILE): new connections are closed unanswered, and applications cannot open files',
@@ -81,6 +83,11 @@ export class Worker {
     return this.#log.requests;
   }
 
+  /** Requests in flight, in no order; those that wait for the apps to boot are not told of. */
+  running(): RunningRequest[] {
+    return this.#gateway?.running() ?? [];
+  }
+
   /**
    * Loads the apps; what cannot be loaded answers 503.
    * @returns the mounts that failed
@@ -89,7 +96,7 @@ export class Worker {
     const { mounts, failures } = await bootMounts(this.#config, this.#metrics, options);
     const noMount = this.#metrics.mount(NO_MOUNT);
     this.#gateway = new Gateway(mounts, this.#log, noMount, this.#multiprocess);
-    this.#ticker.add(this.#gateway);
+    this.ticker.add(this.#gateway);
     return failures;
   }
 
@@ -109,7 +116,7 @@ export class Worker {
       for (const listener of bound) listener.drain();
       throw error;
     }
-    this.#ticker.start();
+    this.ticker.start();
   }
 
   /**
@@ -123,7 +130,7 @@ export class Worker {
     if (!clean) this.#gateway?.shutdown();
     await withinTime(Promise.all(this.#listeners.map((listener) => listener.closed())), FLUSH_TIME);
     for (const listener of this.#listeners) listener.destroy();
-    this.#ticker.stop();
+    this.ticker.stop();
     return clean;
   }
 
@@ -175,7 +182,7 @@ export class Worker {
         descriptors,
       },
       timeouts,
-      ticker: this.#ticker,
+      ticker: this.ticker,
       handle: (exchange) => {
         if (this.#gateway === null) exchange.reject(503, 1);
         else this.#gateway.handle(exchange);

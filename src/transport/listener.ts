@@ -146,9 +146,15 @@ export class Listener implements Timed {
    */
   adopt(handle: SocketHandle, protocol: DetectedProtocol | null): void {
     const own = this.#options.protocol;
-    if (this.#take !== null) this.#take(handle, protocol);
-    else if (this.#draining || (protocol !== null && own !== 'auto' && own !== protocol)) handle.close();
-    else this.#accept(attach(handle), protocol ?? own, () => this.#context.metrics.adopted());
+    const { metrics } = this.#context;
+    if (this.#take !== null) {
+      this.#take(handle, protocol);
+    } else if (this.#draining || (protocol !== null && own !== 'auto' && own !== protocol)) {
+      metrics.dropped('handover');
+      handle.close();
+    } else {
+      this.#accept(attach(handle), protocol ?? own, () => metrics.adopted());
+    }
   }
 
   /** Resolves when the last connection is gone. */

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { Admission } from '../../src/gateway/admission.ts';
 import type { Application, Body, Environ, HeaderList } from '../../src/gateway/contract.ts';
 import { GatewayError } from '../../src/gateway/errors.ts';
-import type { GatewayEvents, RequestRecord } from '../../src/gateway/events.ts';
+import type { GatewayEvents, RequestRecord, RunningRequest } from '../../src/gateway/events.ts';
 import { Gateway } from '../../src/gateway/gateway.ts';
 import type { Mount } from '../../src/gateway/mount.ts';
 import { MountMetrics } from '../../src/observe/mount-metrics.ts';
@@ -13,10 +13,17 @@ import { waitFor } from './wait.ts';
 
 /** What the gateway said, as it came. */
 export class RecordedEvents implements GatewayEvents {
+  slowAfter = 0;
+  /** Told to be slow while they ran. */
+  readonly slow: RunningRequest[] = [];
   readonly requests: RequestRecord[] = [];
   readonly errors: unknown[] = [];
   readonly warnings: string[] = [];
   readonly lines: string[] = [];
+
+  stillRuns(request: RunningRequest): void {
+    this.slow.push(request);
+  }
 
   finished(request: RequestRecord): void {
     this.requests.push(request);

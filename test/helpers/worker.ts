@@ -72,6 +72,7 @@ const TIMEOUTS: Timeouts = {
   request: 30_000,
   queue: 30_000,
   idle: 30_000,
+  stuck: 0,
   boot: 10_000,
   graceful: 30_000,
 };

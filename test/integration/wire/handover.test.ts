@@ -71,7 +71,7 @@ describe('wire: handing over', () => {
 
   /** Two workers of one configuration. */
   async function start(listener: TestListener, limits: { connections?: number } = {}): Promise<void> {
-    const start = (): Promise<TestWorker> =>
+    const one = (): Promise<TestWorker> =>
       startWorker({
         listeners: [listener],
         limits,
@@ -82,7 +82,7 @@ describe('wire: handing over', () => {
           { path: '/big', app: big },
         ],
       });
-    [old, next] = [await start(), await start()];
+    [old, next] = [await one(), await one()];
   }
 
   function leave(graceful = 10_000): void {
@@ -150,6 +150,8 @@ describe('wire: handing over', () => {
         const { headers, body } = await answer(dialect, peer);
         expect(body.toString()).to.equal('hello');
         expect(headers.get('connection')).not.to.equal('close');
+        // Before it was read here, and so before its peer can send the next request.
+        expect(count(old)).to.equal(0);
         expect(await leaving).to.equal(true);
         await connections(next, 1);
         peer.send(ask(dialect));
@@ -176,11 +178,11 @@ describe('wire: handing over', () => {
   }
 
   /** Connections with something sent on each, all of it read. */
-  async function connectAll(dialect: Dialect, starts: readonly Buffer[]): Promise<Peer[]> {
+  async function connectAll(dialect: Dialect, contents: readonly Buffer[]): Promise<Peer[]> {
     const peers: Peer[] = [];
-    for (const start of starts) {
+    for (const content of contents) {
       const peer = await old.connect();
-      peer.send(start);
+      peer.send(content);
       peers.push(peer);
     }
     // Whoever came last is answered last.
@@ -344,6 +346,20 @@ describe('wire: handing over', () => {
     peer.end();
     expect(next.dropped).to.deep.equal({ connection_limit: 1 });
     kept.end();
+  });
+
+  it('closes a connection whose protocol the next worker does not serve there', async () => {
+    await start({ protocol: 'fastcgi' });
+    await next.stop();
+    next = await startWorker({ listeners: [{ protocol: 'uwsgi' }], mounts: [{ app: hello }] });
+    const peer = await old.connect();
+    peer.send(ask(fastcgi));
+    await answer(fastcgi, peer);
+    leave();
+    await peer.whole();
+    peer.end();
+    expect(next.dropped).to.deep.equal({ handover: 1 });
+    expect(next.protocolErrors).to.deep.equal({});
   });
 
   it('closes the connections of a listener that nobody goes on with', async () => {

@@ -15,7 +15,7 @@ run_dir: /run/v
 user: www-data
 group: www-data
 limits: {params_size: 32K, params_count: 10, body_size: 1M, response_headers_size: 8K, connections: 7, requests: 8, queue: 0}
-timeouts: {params: 1s, body: 2s, send: 3s, request: 0, queue: 5s, idle: 65s, boot: 7s, graceful: 0}
+timeouts: {params: 1s, body: 2s, send: 3s, request: 0, queue: 5s, idle: 65s, stuck: 0, boot: 7s, graceful: 0}
 mounts:
   - path: /api
     host: "*.Example.com"
@@ -58,7 +58,7 @@ describe('loadConfig', () => {
       user: null,
       group: null,
       limits: { paramsSize: 65_536, paramsCount: 1000, connections: 4096, ...shared },
-      timeouts: { params: 10_000, idle: 75_000, graceful: 30_000, ...waits },
+      timeouts: { params: 10_000, idle: 75_000, stuck: 30_000, graceful: 30_000, ...waits },
       mounts: [
         {
           path: '/',
@@ -119,6 +119,7 @@ describe('loadConfig', () => {
       request: 0,
       queue: 5000,
       idle: 65_000,
+      stuck: 0,
       boot: 7000,
       graceful: 0,
     });

@@ -85,6 +85,11 @@ const CASES: Case[] = [
     lines: ['7:18: timeouts.idle: Expected a duration above 0, found "0s"'],
   },
   {
+    what: 'a time after which every pause would be a stuck worker',
+    yaml: after('timeouts: {stuck: 900ms}\n'),
+    lines: ['7:19: timeouts.stuck: Expected a duration of at least 1s, found "900ms"'],
+  },
+  {
     what: 'a duration no timer takes',
     yaml: after('timeouts: {boot: 600h}\n'),
     lines: ['7:18: timeouts.boot: Expected a duration of at most 596h, found "600h"'],
@@ -247,15 +252,12 @@ const CASES: Case[] = [
   },
   {
     what: 'keys and values of later versions',
-    yaml: mount(
-      '    interface: python\n    python: {threads: 2}\nworkers: auto\nrecycle: {jitter: 20%}\ntimeouts: {stuck: 30s}\n',
-    ),
+    yaml: mount('    interface: python\n    python: {threads: 2}\nworkers: auto\nrecycle: {jitter: 20%}\n'),
     lines: [
       '7:16: mounts[0].interface: The interface "python" is known but not available in this version: expected "wsgi"',
       '8:5: mounts[0].python: This key is known but not available in this version',
       '9:10: workers: Several workers are not available in this version: expected 1, found "auto"',
       '10:1: recycle: This key is known but not available in this version',
-      '11:12: timeouts.stuck: This key is known but not available in this version',
     ],
   },
   {

@@ -20,7 +20,7 @@ import {
 import { projectRoot } from '../../helpers/project.ts';
 
 const pages = userPages();
-const PROGRAMS = ['npm', 'viaduct', 'curl'];
+const PROGRAMS = ['npm', 'viaduct', 'curl', 'systemctl'];
 /** `-c` or `--config`, at the beginning of a word. */
 const OPTION = /(?<![\w-])--?[a-zA-Z][\w-]*/g;
 
@@ -57,6 +57,7 @@ describe('the pages', () => {
       'docs/gateway.md',
       'docs/nginx.md',
       'docs/operations.md',
+      'docs/systemd.md',
       'examples/README.md',
     ]);
     expect(pages.filter(({ text }) => text.length < 500).map(({ path }) => path)).to.deep.equal([]);
@@ -93,7 +94,7 @@ describe('the pages', () => {
       return !optionsOf.has(verb) || options.some((option) => !optionsOf.get(verb)?.includes(option));
     };
     const lines = pages.flatMap(commandLines);
-    expect(verbs).to.have.members(['serve', 'check', 'request', 'nginx', 'schema', 'init']);
+    expect(verbs).to.have.members(['serve', 'check', 'request', 'nginx', 'systemd', 'schema', 'init']);
     expect(problemsOf((page) => commandLines(page).filter(fault))).to.deep.equal([]);
     expect(lines.length).to.be.greaterThan(20);
     const inline = (page: Page): string[] =>
