@@ -79,12 +79,19 @@ const ALWAYS_FINE = [/a client request body is buffered/, /an upstream response 
 export class Bridge {
   readonly daemon: Daemon;
   readonly nginx: Nginx;
+  readonly #options: BridgeOptions;
   #nginxSeen = 0;
   #daemonSeen = 0;
 
-  constructor(daemon: Daemon, nginx: Nginx) {
+  constructor(daemon: Daemon, nginx: Nginx, options: BridgeOptions) {
     this.daemon = daemon;
     this.nginx = nginx;
+    this.#options = options;
+  }
+
+  /** Writes viaduct's configuration with other mounts or settings; nothing is reloaded by that. */
+  configure(changes: Pick<Partial<BridgeOptions>, 'mounts' | 'config'>): Promise<void> {
+    return this.daemon.configure(configuration({ ...this.#options, ...changes }));
   }
 
   request(way: Way, options: CallOptions): Promise<HttpResponse> {
@@ -136,7 +143,8 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
     return serverBlock(server, way.name);
   });
   try {
-    return new Bridge(daemon, await startNginx({ http: http.join(''), servers: servers.join('') }));
+    const nginx = await startNginx({ http: http.join(''), servers: servers.join('') });
+    return new Bridge(daemon, nginx, options);
   } catch (error) {
     await daemon.remove();
     throw error;

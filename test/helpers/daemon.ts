@@ -27,6 +27,8 @@ export interface DaemonOptions {
   open?: boolean;
   /** Milliseconds until it must be ready; 10000 unless told. */
   timeout?: number;
+  /** Some of its mounts do not boot: it counts as ready when it serves the others. */
+  degraded?: boolean;
   /** A program and its arguments that become viaduct: `['prlimit', '--nofile=128']`. */
   under?: readonly string[];
   /** A file for its stderr, /dev/full say; Daemon.stderr() is empty then. */
@@ -63,7 +65,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   for (let clashes = 0; ; clashes += 1) {
     const daemon = await launch(options);
     try {
-      await daemon.ready(options.timeout ?? 10_000);
+      await daemon.ready(options.timeout ?? 10_000, options.degraded);
       return daemon;
     } catch (error) {
       await daemon.remove();
@@ -77,7 +79,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 }
 
 async function launch(options: DaemonOptions): Promise<Daemon> {
-  const { config, files = {}, env = {}, open = false, under = [], stderrFile } = options;
+  const { config, files = {}, open = false } = options;
   const dir = await makeTempDir();
   if (open) await chmod(dir, 0o755);
   const text = withDefaults(asText(config));
@@ -86,6 +88,21 @@ async function launch(options: DaemonOptions): Promise<Daemon> {
     await mkdir(dirname(join(dir, name)), { recursive: true });
     await writeFile(join(dir, name), await fillIn(content, dir, ports));
   }
+  return run(dir, ports, options);
+}
+
+/** Starts it once more, on what an earlier one has left in its folder; the earlier one's remove() ends both. */
+export async function startAgain(earlier: Daemon): Promise<Daemon> {
+  const daemon = run(earlier.dir, earlier.ports, {});
+  await daemon.ready(10_000);
+  return daemon;
+}
+
+function run(
+  dir: string,
+  ports: ReadonlyMap<string, number>,
+  { env = {}, under = [], stderrFile }: Omit<DaemonOptions, 'config'>,
+): Daemon {
   const [program, ...args] = [...under, process.execPath, PROGRAM, 'serve', '-c', join(dir, 'viaduct.yaml')];
   const stderr = stderrFile === undefined ? 'pipe' : openSync(stderrFile, 'w');
   const child = spawn(program, args, {
@@ -105,7 +122,8 @@ export class Daemon {
   /** Resolves with the exit code once it is gone; null where a signal ended it. */
   readonly exited: Promise<number | null>;
   readonly #child: ChildProcess;
-  readonly #ports: ReadonlyMap<string, number>;
+  /** What `{{port:NAME}}` stood for, by name. */
+  readonly ports: ReadonlyMap<string, number>;
   readonly #stderr: Buffer[] = [];
   #removal: Promise<void> | undefined;
 
@@ -113,7 +131,7 @@ export class Daemon {
     this.#child = child;
     this.dir = dir;
     this.pid = child.pid ?? 0;
-    this.#ports = ports;
+    this.ports = ports;
     running.add(child);
     child.stderr?.on('data', (chunk: Buffer) => this.#stderr.push(chunk));
     // Not "exit": stderr may still hold the reason then.
@@ -128,7 +146,7 @@ export class Daemon {
 
   /** The number `{{port}}` or `{{port:NAME}}` stood for. */
   port(name = ''): number {
-    const port = this.#ports.get(name);
+    const port = this.ports.get(name);
     if (port === undefined) throw new Error(`Cannot find port "${name}": the configuration has none`);
     return port;
   }
@@ -138,10 +156,11 @@ export class Daemon {
     return request({ socketPath: this.socket('admin'), path });
   }
 
-  async ready(timeout: number): Promise<void> {
+  async ready(timeout: number, degraded = false): Promise<void> {
     const isReady = async (): Promise<boolean> => {
       if (this.#isGone()) return true;
-      if (!existsSync(this.socket('admin'))) return this.log().some(({ msg }) => msg === 'Serving');
+      if (degraded || !existsSync(this.socket('admin')))
+        return this.log().some(({ msg }) => msg === 'Serving');
       return (await this.admin('/readyz')).status === 200;
     };
     await waitFor(isReady, { what: 'viaduct to be ready', timeout });
@@ -171,7 +190,7 @@ export class Daemon {
 
   /** Writes a file into its folder, the same placeholders as for startDaemon(). */
   async write(name: string, text: string): Promise<void> {
-    await writeFile(join(this.dir, name), await fillIn(text, this.dir, new Map(this.#ports)));
+    await writeFile(join(this.dir, name), await fillIn(text, this.dir, new Map(this.ports)));
   }
 
   /** /status.json */

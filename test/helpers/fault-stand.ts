@@ -1,6 +1,7 @@
 // One fault, tried behind a real nginx on FastCGI keep-alive and again on uwsgi: starts both for it, and looks after it
 // that nothing was logged that is no part of the fault, nothing stayed open or counted, and nothing outlived the end.
 import { expect } from 'chai';
+import { join } from 'node:path';
 import {
   type Bridge,
   type BridgeOptions,
@@ -11,6 +12,7 @@ import {
   UWSGI,
   type Way,
 } from './bridge.ts';
+import { type CliResult, runViaduct } from './cli.ts';
 import type { Daemon } from './daemon.ts';
 import { type Dialect, DIALECTS } from './dialects.ts';
 import type { CallOptions, HttpCall, HttpResponse } from './http-client.ts';
@@ -25,6 +27,8 @@ export const FAULT_WAYS: readonly Way[] = [FASTCGI_KEEP, UWSGI];
 export interface StandOptions extends Omit<BridgeOptions, 'ways' | 'mounts'> {
   /** As for startBridge(); steady.js is mounted at / beside them. */
   mounts?: BridgeOptions['mounts'];
+  /** Milliseconds for each of its two tests; 15000 unless told. */
+  timeout?: number;
   /** What the fault itself makes viaduct and nginx log, from `warn` up. */
   expected?: Expected;
   /** False: it is not running any more at the end, by the fault's own doing. */
@@ -82,6 +86,11 @@ export class Stand {
     return peer;
   }
 
+  /** `viaduct reload`; the exit code and what it said. */
+  async reload(): Promise<CliResult> {
+    return runViaduct(['reload', '-c', join(this.daemon.dir, 'viaduct.yaml')]);
+  }
+
   /** One of viaduct's metrics, over all that have these labels. */
   metric(name: string, labels: Readonly<Record<string, string>> = {}): Promise<number> {
     return this.daemon.metric(name, labels);
@@ -114,7 +123,8 @@ export class Stand {
 /** Two mocha tests: `run` over each of FAULT_WAYS, on a viaduct and an nginx of its own, with the checks after it. */
 export function faultTest(title: string, options: StandOptions, run: (stand: Stand) => Promise<void>): void {
   for (const way of FAULT_WAYS) {
-    it(`${title}, over ${way.name}`, async () => {
+    it(`${title}, over ${way.name}`, async function () {
+      this.timeout(options.timeout ?? 15_000);
       const mounts = { '/': 'steady', ...options.mounts };
       const bridge = await startBridge({ ...options, mounts, ways: [way] });
       const stand = new Stand(bridge, way);

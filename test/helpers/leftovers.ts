@@ -68,8 +68,8 @@ export class Leftovers {
 
   /** To be called after its end. */
   async expectNothing(): Promise<void> {
-    const none = (): boolean => this.#remaining().length === 0;
-    await waitFor(none, { what: `processes to end: ${this.#remaining().join(', ')}`, timeout: 2000 });
+    const none = (): boolean => this.remaining().length === 0;
+    await waitFor(none, { what: `processes to end: ${this.remaining().join(', ')}`, timeout: 2000 });
     expect(socketsBelow(this.#daemon.dir), 'socket files').to.deep.equal([]);
     const files = readdirSync(this.#daemon.dir, { recursive: true, encoding: 'utf8' });
     expect(files.filter((name) => name.endsWith('.pid'))).to.deep.equal([]);
@@ -94,8 +94,8 @@ export class Leftovers {
     return null;
   }
 
-  /** Commands of processes that are still there. */
-  #remaining(): string[] {
+  /** Of its processes so far, and their descendants: those that are still there, with their commands. */
+  remaining(): string[] {
     const { pid: master, dir } = this.#daemon;
     return listProcesses()
       .filter(
