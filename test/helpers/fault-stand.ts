@@ -25,6 +25,8 @@ import { type SteadyClient, type SteadyOptions, startSteadyClient } from './stea
 export const FAULT_WAYS: readonly Way[] = [FASTCGI_KEEP, UWSGI];
 
 export interface StandOptions extends Omit<BridgeOptions, 'ways' | 'mounts'> {
+  /** FAULT_WAYS unless told. */
+  ways?: readonly Way[];
   /** As for startBridge(); steady.js is mounted at / beside them. */
   mounts?: BridgeOptions['mounts'];
   /** Milliseconds for each of its two tests; 15000 unless told. */
@@ -120,9 +122,9 @@ export class Stand {
   }
 }
 
-/** Two mocha tests: `run` over each of FAULT_WAYS, on a viaduct and an nginx of its own, with the checks after it. */
+/** A mocha test for each way: `run` on a viaduct and an nginx of its own, with the checks after it. */
 export function faultTest(title: string, options: StandOptions, run: (stand: Stand) => Promise<void>): void {
-  for (const way of FAULT_WAYS) {
+  for (const way of options.ways ?? FAULT_WAYS) {
     it(`${title}, over ${way.name}`, async function () {
       this.timeout(options.timeout ?? 15_000);
       const mounts = { '/': 'steady', ...options.mounts };
