@@ -1,6 +1,7 @@
 // The other end of the control socket, for the verbs that talk to a running viaduct.
-import { request } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
 import { resolve } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { CONFIG_PLACES, findConfigFile } from '../config/load.ts';
 import { findRunDir } from '../config/run-dir.ts';
 import { controlSocket } from '../runtime/run-dir.ts';
@@ -51,22 +52,10 @@ const WHY: Readonly<Record<string, string>> = {
   EACCES: 'permission denied; it is for root and the user that started viaduct',
 };
 
-function send(socketPath: string, method: string, path: string): Promise<Answer> {
-  return new Promise((answered, failed) => {
-    const asking = request({ socketPath, method, path, agent: false }, (response) => {
-      let text = '';
-      response.setEncoding('utf8');
-      response.on('data', (chunk: string) => (text += chunk));
-      response.on('error', failed);
-      response.on('end', () => {
-        try {
-          answered({ status: response.statusCode ?? 0, body: JSON.parse(text) as unknown });
-        } catch (error) {
-          failed(error as Error);
-        }
-      });
-    });
-    asking.on('error', failed);
-    asking.end();
+async function send(socketPath: string, method: string, path: string): Promise<Answer> {
+  const response = await new Promise<IncomingMessage>((answered, failed) => {
+    request({ socketPath, method, path, agent: false }, answered).once('error', failed).end();
   });
+  const body: unknown = JSON.parse(await text(response));
+  return { status: response.statusCode ?? 0, body };
 }

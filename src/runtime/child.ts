@@ -151,6 +151,7 @@ export class Child {
       return;
     }
     this.#asked = reason;
+    this.outbox.retire();
     if (this.#state === 'ready') this.#state = 'draining';
     this.#send({ kind: 'drain', graceful, heirs });
     this.#allow(graceful + END_TIME, () => this.#killGroup());
@@ -160,6 +161,7 @@ export class Child {
   stop(reason: ExitReason): void {
     if (this.#state === 'dead') return;
     this.#asked ??= reason;
+    this.outbox.retire();
     this.#send({ kind: 'stop' });
     this.#allow(STOP_TIME, () => this.#killGroup());
   }

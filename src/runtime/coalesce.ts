@@ -19,6 +19,13 @@ export class Coalesced<T> {
     return this.#pending;
   }
 
+  /** Resolves when none runs, and none is to. */
+  async idle(): Promise<void> {
+    while (this.#running !== null || this.#pending !== null) {
+      await Promise.allSettled([this.#running, this.#pending]);
+    }
+  }
+
   async #after(running: Promise<T>): Promise<T> {
     await Promise.allSettled([running]);
     this.#pending = null;

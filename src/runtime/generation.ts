@@ -7,7 +7,7 @@ import type { LoadedConfig } from '../config/load.ts';
 import type { Config, ListenerConfig, Recycle } from '../config/types.ts';
 import type { ExitReason } from '../observe/supervisor-metrics.ts';
 import type { BootFailure } from './boot.ts';
-import { Child } from './child.ts';
+import { Child, type ChildOptions } from './child.ts';
 import type { HandoverMessage, Stop } from './handover.ts';
 import { Slot, type SlotOwner, type Verdict } from './slot.ts';
 import type { SocketSet } from './sockets.ts';
@@ -44,6 +44,8 @@ export interface GenerationOptions {
   readonly sockets: SocketSet;
   readonly logs: { readonly logger: Logger };
   readonly events: GenerationEvents;
+  /** Starts a worker; default: a process. */
+  readonly startChild?: (options: ChildOptions) => Child;
 }
 
 /** Milliseconds beyond timeouts.stuck: the worker's own watchdog, which can say where it is stuck, goes first. */
@@ -197,13 +199,10 @@ export class Generation implements SlotOwner {
     return at === -1 || outbox === undefined ? null : { outbox, listener: at };
   }
 
-  reopenLogs(): void {
-    for (const child of this.children) child.reopenLogs();
-  }
-
   spawn(slot: Slot, skip: readonly BootFailure[]): Child {
     const { id, sockets, logs, events } = this.#options;
-    const child = new Child({
+    const start = this.#options.startChild ?? ((options: ChildOptions): Child => new Child(options));
+    const child = start({
       slot: slot.index,
       generation: id,
       config: this.#config,

@@ -8,7 +8,8 @@ import type { Child } from './child.ts';
 import { Control } from './control.ts';
 import { Flush } from './flush.ts';
 import { Generation, type GenerationEvents } from './generation.ts';
-import { type HandoverMessage, Relay } from './handover.ts';
+import { Generations } from './generations.ts';
+import type { HandoverMessage } from './handover.ts';
 import { Logs } from './logs.ts';
 import type { PassedSockets } from './passed-sockets.ts';
 import { findTarget } from './privileges.ts';
@@ -17,6 +18,7 @@ import { type ReloadOutcome, Reloads } from './reloads.ts';
 import { makeRunDir, writePidFile } from './run-dir.ts';
 import { Sockets } from './sockets.ts';
 import { listening, rowsOf, statusOf } from './status.ts';
+import { SystemdNotifier } from './systemd.ts';
 import { VERSION } from './version.ts';
 
 export interface MasterOptions {
@@ -30,18 +32,18 @@ export interface MasterOptions {
   readonly passed?: PassedSockets | undefined;
 }
 
-/** Generations that may drain at a time; a further reload waits until one of them is gone. */
-const MAX_DRAINING = 4;
 /** Milliseconds between two looks at the workers. */
 const TICK = 1000;
 
 export class Master implements GenerationEvents {
   readonly #load: () => LoadedConfig;
   readonly #logs: Logs;
-  readonly #record = new Record(() => rowsOf(this.#generations()));
+  readonly #generations = new Generations();
+  readonly #record = new Record(() => rowsOf(this.#generations.all));
   readonly #sockets: Sockets;
   readonly #flush = new Flush();
   readonly #reloads: Reloads;
+  readonly #systemd: SystemdNotifier;
   readonly #startedAt = Date.now();
   readonly #gone: Deferred = withResolvers();
   readonly #end: Deferred = withResolvers();
@@ -53,13 +55,10 @@ export class Master implements GenerationEvents {
   #admin: Admin | null = null;
   #control: Control | null = null;
   #removePidFile: (() => void) | null = null;
-  #generation: Generation | null = null;
-  /** Boots, and is to follow. */
-  #coming: Generation | null = null;
-  readonly #draining = new Map<Generation, Promise<void>>();
   #lastGeneration = 0;
   #ticker: NodeJS.Timeout | undefined;
   #tickedAt: number = performance.now();
+  #starting: Promise<unknown> = Promise.resolve();
   #stopping = false;
 
   /** @throws {PrivilegeError}, or the system's error where a log file cannot be opened */
@@ -69,10 +68,11 @@ export class Master implements GenerationEvents {
     this.#load = load;
     this.#sockets = new Sockets(passed);
     this.#logs = new Logs(loaded.config);
+    this.#systemd = new SystemdNotifier(process.env, (message) => this.#logs.logger.warn(message));
     this.#record.watch(this.#logs);
     this.#reloads = new Reloads({
-      change: () => this.#change(),
-      generation: () => this.#lastServing,
+      change: () => this.#changeAloud(),
+      generation: () => this.#generations.current?.id ?? 0,
       logs: this.#logs,
       record: this.#record,
     });
@@ -83,32 +83,19 @@ export class Master implements GenerationEvents {
    * @throws {SocketError} {BootError} or the system's error
    */
   async start(): Promise<void> {
-    const { config, file } = this.#loaded;
     this.#ticker = setInterval(() => this.#tick(), TICK);
+    const opening = this.#open();
+    this.#starting = Promise.allSettled([opening]);
     try {
-      makeRunDir(config);
-      const generation = await this.#prepare(this.#loaded);
-      this.#admin = await this.#listenAdmin(this.#loaded);
-      this.#control = new Control(this);
-      await this.#control.listen(config.runDir);
-      // Only now: who cannot have the addresses must not take the pid file from the one who has them.
-      this.#removePidFile = writePidFile(config.runDir);
-      await generation.boot('any');
-      this.#generation = generation;
-      this.#coming = null;
-      await generation.serve();
+      await opening;
     } catch (error) {
+      // stop() clears up then.
       if (this.#stopping) return;
       await this.#close();
       throw error;
     }
-    const { sockets, slots } = this.#generation;
-    const listeners = listening(sockets).map(({ protocol, address }) => `${protocol} ${address}`);
-    const workers = slots.length;
-    this.#logs.logger.info(
-      { version: VERSION, node: process.version, file, listeners, admin: this.#admin?.address, workers },
-      'Serving',
-    );
+    this.#systemd.ready(this.#summary());
+    this.#systemd.startWatchdog();
   }
 
   /** Takes on the configuration as it is now. Never rejects; where it cannot, everything stays as it was. */
@@ -118,31 +105,32 @@ export class Master implements GenerationEvents {
 
   /** Graceful; a second call, or `now`, does not wait for requests in flight. */
   async stop({ now = false }: { now?: boolean } = {}): Promise<void> {
-    const active = this.#inFlight();
-    const hurry = now || this.#stopping;
-    if (hurry) this.#logs.logger.warn({ active }, 'Stopping at once: requests are cut off');
-    else this.#logs.logger.info({ active }, 'Stopping');
-    if (this.#stopping) {
-      for (const generation of this.#generations()) generation.stop('stop');
-      return;
-    }
+    const isFirst = !this.#stopping;
+    const active = this.#generations.inFlight;
     this.#stopping = true;
-    const closed = this.#close();
-    if (now) for (const generation of this.#generations()) generation.stop('stop');
+    if (now || !isFirst) this.#logs.logger.warn({ active }, 'Stopping at once: requests are cut off');
+    else this.#logs.logger.info({ active }, 'Stopping');
+    if (isFirst) {
+      this.#systemd.stopping();
+      void this.#generations.coming?.kill('stop');
+      await this.#starting;
+    }
+    const closed = isFirst ? this.#close() : null;
+    if (now || !isFirst) this.#generations.stop();
     await closed;
-    this.#end.resolve();
+    if (isFirst) this.#end.resolve();
   }
 
   /** One worker more (1) or fewer (-1), until the next reload. */
   scale(step: 1 | -1): void {
-    if (this.#generation === null || this.#stopping) return;
-    const workers = this.#generation.scale(step);
+    if (this.#generations.current === null || this.#stopping) return;
+    const workers = this.#generations.current.scale(step);
     this.#logs.logger.info({ workers }, `There are to be ${workers} workers`);
   }
 
   reopenLogs(): void {
     this.#logs.reopen();
-    for (const generation of this.#generations()) generation.reopenLogs();
+    for (const child of this.#generations.children) child.reopenLogs();
   }
 
   /** Something failed that nobody expected. */
@@ -173,18 +161,10 @@ export class Master implements GenerationEvents {
     this.#flush.answered(child, id);
   }
 
-  /** To a worker of the configuration that serves now. */
   gives(child: Child, message: HandoverMessage, handle: unknown): void {
-    const { listeners } = child.config;
-    const relay = new Relay({
-      route: (at) => {
-        const listener = listeners[at];
-        return listener === undefined || this.#stopping ? null : (this.#generation?.route(listener) ?? null);
-      },
-      lost: () =>
-        this.#logs.logger.debug({ worker: child.slot }, 'Closed a connection that nobody goes on with'),
-    });
-    relay.pass(message, handle);
+    this.#generations.pass(child, message, handle, () =>
+      this.#logs.logger.debug({ worker: child.slot }, 'Closed a connection that nobody goes on with'),
+    );
   }
 
   exited(child: Child, reason: ExitReason): void {
@@ -192,11 +172,42 @@ export class Master implements GenerationEvents {
     this.#flush.gone(child);
   }
 
+  async #open(): Promise<void> {
+    const { config, file } = this.#loaded;
+    makeRunDir(config);
+    const generation = await this.#prepare(this.#loaded);
+    this.#admin = await this.#listenAdmin(this.#loaded);
+    this.#control = new Control(this);
+    await this.#control.listen(config.runDir);
+    // Only now: who cannot have the addresses must not take the pid file from the one who has them.
+    this.#removePidFile = writePidFile(config.runDir);
+    this.#expectNoStop();
+    await generation.boot('any');
+    await generation.serve();
+    this.#expectNoStop();
+    await this.#generations.succeed(generation);
+    const listeners = listening(generation.sockets).map(({ protocol, address }) => `${protocol} ${address}`);
+    const { length: workers } = generation.slots;
+    this.#logs.logger.info(
+      { version: VERSION, node: process.version, file, listeners, admin: this.#admin?.address, workers },
+      'Serving',
+    );
+  }
+
+  async #changeAloud(): Promise<void> {
+    this.#systemd.reloading();
+    try {
+      await this.#change();
+    } finally {
+      if (!this.#stopping) this.#systemd.ready(this.#summary());
+    }
+  }
+
   /** The next configuration instead of this one, or an error and nothing changed. */
   async #change(): Promise<void> {
-    const before = this.#generation;
-    if (before === null || this.#stopping) throw new Error('Cannot reload: viaduct starts or stops');
-    while (this.#draining.size >= MAX_DRAINING) await Promise.race(this.#draining.values());
+    await this.#starting;
+    await this.#generations.room();
+    this.#expectNoStop();
     const loaded = this.#load();
     const undo: (() => unknown)[] = [];
     try {
@@ -209,45 +220,36 @@ export class Master implements GenerationEvents {
       undo.push(() => generation.kill('boot_error'));
       const admin = await this.#listenAdmin(loaded);
       undo.push(() => (admin === this.#admin ? undefined : admin?.close()));
+      this.#expectNoStop();
       await generation.boot('all');
       await generation.serve();
-      if (this.#stopping) throw new Error('Cannot reload: viaduct stops');
+      this.#expectNoStop();
       logs.commit();
-      this.#generation = generation;
       this.#loaded = loaded;
-      void this.#retire(before);
       if (admin !== this.#admin) void this.#admin?.close();
       this.#admin = admin;
+      void this.#takeOver(generation);
     } catch (error) {
       for (const step of undo.toReversed()) await step();
+      this.#generations.coming = null;
       throw error;
-    } finally {
-      this.#coming = null;
     }
   }
 
-  async #retire(generation: Generation): Promise<void> {
-    const gone = generation.drain('reload', this.#loaded.config.listeners);
-    this.#draining.set(generation, gone);
-    generation.sockets.release();
-    await gone;
-    this.#draining.delete(generation);
-    if (this.#draining.size === 0 && this.#coming === null) this.#record.retain(this.#loaded.config);
+  async #takeOver(generation: Generation): Promise<void> {
+    await this.#generations.succeed(generation);
+    if (this.#generations.isSingle) this.#record.retain(this.#loaded.config);
   }
 
   /** A generation with its sockets, and no workers yet. */
   async #prepare(loaded: LoadedConfig): Promise<Generation> {
     const sockets = await this.#sockets.acquire(loaded.config.listeners);
     this.#lastGeneration += 1;
+    const options = { id: this.#lastGeneration, loaded, sockets, logs: this.#logs, events: this };
+    const generation = new Generation(options);
     this.#record.expect(loaded.config);
-    this.#coming = new Generation({
-      id: this.#lastGeneration,
-      loaded,
-      sockets,
-      logs: this.#logs,
-      events: this,
-    });
-    return this.#coming;
+    this.#generations.coming = generation;
+    return generation;
   }
 
   /** The one there is, where the address stays the same. */
@@ -274,65 +276,54 @@ export class Master implements GenerationEvents {
     );
   }
 
+  #expectNoStop(): void {
+    if (this.#stopping) throw new Error('Cannot go on: viaduct is told to stop');
+  }
+
   async #close(): Promise<void> {
-    const generations = this.#generations();
     // First of all nobody can come in any more: no path, no queue.
-    for (const { sockets } of generations) sockets.release();
-    await Promise.all([
-      this.#coming?.kill('stop'),
-      ...generations.map((generation) => generation.drain('stop', [])),
-    ]);
+    for (const { sockets } of this.#generations.all) sockets.release();
+    await Promise.all([this.#generations.drain(), this.#reloads.idle()]);
     clearInterval(this.#ticker);
     await this.#admin?.close();
     this.#removePidFile?.();
     this.#gone.resolve();
     await this.#control?.close();
+    await this.#systemd.stop();
     await this.#logs.close();
   }
 
   #tick(): void {
     const now = performance.now();
     // The master was stopped itself, or the machine slept: what the workers sent meanwhile has not been read yet.
-    if (now - this.#tickedAt > 3 * TICK) for (const child of this.#children()) child.heardAt = now;
+    if (now - this.#tickedAt > 3 * TICK) for (const child of this.#generations.children) child.heardAt = now;
     this.#tickedAt = now;
-    for (const generation of this.#generations()) generation.tick(now);
+    for (const generation of this.#generations.all) generation.tick(now);
   }
 
   #refresh(): Promise<void> {
-    const children = this.#children();
+    const { children } = this.#generations;
     for (const child of children) child.measure();
     return this.#flush.ask(children.filter(({ state }) => state === 'ready' || state === 'draining'));
   }
 
-  /** Every one that has workers. */
-  #generations(): Generation[] {
-    const found = [this.#generation, this.#coming, ...this.#draining.keys()];
-    return found.filter((generation) => generation !== null);
-  }
-
-  #children(): Child[] {
-    return this.#generations().flatMap((generation) => generation.children);
-  }
-
-  get #lastServing(): number {
-    return this.#generation?.id ?? 0;
-  }
-
-  #inFlight(): number {
-    return this.#children().reduce((sum, { stats }) => sum + stats.inFlight, 0);
-  }
-
   #unready(): string[] {
     if (this.#stopping) return ['viaduct is draining: it stops'];
-    return this.#generation?.unready ?? ['the apps are still booting'];
+    return this.#generations.current?.unready ?? ['the apps are still booting'];
+  }
+
+  /** For people. */
+  #summary(): string {
+    const { current } = this.#generations;
+    return `Generation ${current?.id ?? 0} serves with ${current?.slots.length ?? 0} workers`;
   }
 
   #status(): object {
     return statusOf({
       loaded: this.#loaded,
       startedAt: this.#startedAt,
-      generations: this.#generations(),
-      current: this.#generation,
+      generations: this.#generations.all,
+      current: this.#generations.current,
       unready: this.#unready(),
       reloads: this.#reloads.counts,
       logLinesDropped: this.#record.droppedLines,

@@ -40,6 +40,11 @@ export class Reloads {
     return this.#runs.run();
   }
 
+  /** Resolves when none is under way. */
+  idle(): Promise<void> {
+    return this.#runs.idle();
+  }
+
   async #reload(): Promise<ReloadOutcome> {
     const { change, generation, logs, record } = this.#options;
     const began = performance.now();

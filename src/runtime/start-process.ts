@@ -1,4 +1,4 @@
-// Starts a worker process: program, options, environment and descriptors. Does not know what it will do.
+// Starts a worker process: program, options and descriptors. Does not know what it will do.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { extname, join } from 'node:path';
 
@@ -12,7 +12,6 @@ export function startProcess(descriptors: readonly number[]): ChildProcess {
   return spawn(process.execPath, [...nodeOptions(), ENTRY], {
     // ipc.ts has the layout.
     stdio: ['ignore', 'pipe', 'pipe', 'ipc', 2, ...descriptors, 2, 2],
-    env: environment(),
     detached: true,
     // JSON would lose the infinity in a middleware's options.
     serialization: 'advanced',
@@ -24,11 +23,4 @@ function nodeOptions(): string[] {
   const own = process.execArgv.filter((option) => !option.startsWith('--inspect'));
   const flag = '--disable-sigusr1';
   return process.allowedNodeEnvironmentFlags.has(flag) ? [...own, flag] : own;
-}
-
-/** What a service manager tells the master (sd_notify(3)) is not for workers. */
-const FOR_MASTER = ['NOTIFY_SOCKET', 'WATCHDOG_PID', 'WATCHDOG_USEC'];
-
-function environment(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !FOR_MASTER.includes(name)));
 }

@@ -14,6 +14,9 @@ export const CELL = {
 /** Names the function of the main thread that says what goes on in it: `globalThis[Symbol.for(WITNESS)]`. */
 export const WITNESS = 'viaduct.watchdog.witness';
 
+/** The code of its log line. */
+export const STUCK_CODE = 'ERR_WORKER_STUCK';
+
 /** How the thread's question is named in stacks. */
 export const QUESTION = 'viaduct:watchdog';
 

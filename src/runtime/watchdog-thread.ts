@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import type { Session } from 'node:inspector';
 import { workerData } from 'node:worker_threads';
 import { writeLastWords } from './last-words.ts';
-import { CELL, QUESTION, type Testimony, type ThreadData, WITNESS } from './watchdog-state.ts';
+import { CELL, QUESTION, STUCK_CODE, type Testimony, type ThreadData, WITNESS } from './watchdog-state.ts';
 
 /** Milliseconds between two looks; the main thread's clock beats oftener. */
 const LOOK = 250;
@@ -105,7 +105,7 @@ function compose(testimony: Testimony | null, limit: number): string {
     time: new Date().toISOString(),
     pid: process.pid,
     worker: data.slot,
-    code: 'ERR_WORKER_STUCK',
+    code: STUCK_CODE,
     stack: testimony?.stack ?? null,
     in_flight: testimony?.inFlight,
     requests: testimony?.requests,

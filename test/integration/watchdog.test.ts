@@ -64,19 +64,24 @@ describe('a worker that hangs', () => {
       what: 'the request to hang',
     });
     call(serving, '/block?b=2');
-    expect(await serving.exited).to.equal(null);
-    const line = serving.log().find(({ code }) => code === 'ERR_WORKER_STUCK');
-    expect(line?.['stack']).to.match(
+    const [pid] = await serving.workers();
+    const line = await serving.waitForLog(({ code }) => code === 'ERR_WORKER_STUCK', 'of the watchdog');
+    expect(line['stack']).to.match(
       /^at spinInTheApp \(.*\/app\.js:16:3\)\nat .*application \(.*\/app\.js:5:/,
     );
-    expect(line).to.include({ level: 'error', pid: serving.pid, worker: 0, in_flight: 2 });
-    const requests = line?.['requests'] as LogLine[];
+    expect(line).to.include({ level: 'error', pid, worker: 0, in_flight: 2 });
+    const requests = line['requests'] as LogLine[];
     expect(requests.map(({ uri, mount, method, phase }) => [uri, mount, method, phase])).to.deep.equal([
       ['/block?b=2', '/', 'GET', 'running'],
       ['/hang?a=1', '/', 'GET', 'running'],
     ]);
     expect(requests.map(({ request_id: id }) => id)).to.deep.equal(['block?b=2', 'hang?a=1']);
     expect(requests[0]?.['age']).to.be.within(0.7, 20);
+    await serving.waitForLog(({ reason }) => reason === 'stuck', 'the end of the worker');
+    await waitFor(async () => (await serving.workers()).some((next) => next !== pid), {
+      what: 'the next worker',
+    });
+    expect(await serving.metric('viaduct_worker_exits_total', { reason: 'stuck' })).to.equal(1);
   });
 
   it('is left alone while it loads its apps, for timeouts.boot', async () => {

@@ -144,7 +144,7 @@ describe('viaduct check', () => {
     expect(await runCheck([], io, noApps)).to.equal(EXIT.config);
     expect(io.err.split('\n').map((line) => line.replace(`${folder.path}/viaduct.yaml:`, ''))).to.deep.equal([
       '7:1: usr: Unknown key; did you mean "user"?',
-      '8:10: workers: Expected 1, found the number 0',
+      '8:10: workers: Expected a whole number from 1 to 1024, found the number 0',
       '',
     ]);
     expect(io.out).to.equal('');

@@ -10,12 +10,13 @@ const FULL = `
 listeners:
   - {address: unix:run/v.sock, protocol: fastcgi, mode: "0600", owner: www-data, group: 33, backlog: 5}
   - {address: "[::1]:9000", protocol: auto, allowed_clients: ["::1", 10.0.0.0/8]}
-workers: 1
+workers: auto
 run_dir: /run/v
 user: www-data
 group: www-data
 limits: {params_size: 32K, params_count: 10, body_size: 1M, response_headers_size: 8K, connections: 7, requests: 8, queue: 0}
 timeouts: {params: 1s, body: 2s, send: 3s, request: 0, queue: 5s, idle: 65s, stuck: 0, boot: 7s, graceful: 0}
+recycle: {max_requests: 5, max_age: 1h, max_memory: 200M, jitter: 5%}
 mounts:
   - path: /api
     host: "*.Example.com"
@@ -59,6 +60,7 @@ describe('loadConfig', () => {
       group: null,
       limits: { paramsSize: 65_536, paramsCount: 1000, connections: 4096, ...shared },
       timeouts: { params: 10_000, idle: 75_000, stuck: 30_000, graceful: 30_000, ...waits },
+      recycle: { maxRequests: 0, maxAge: 0, maxMemory: 0, jitter: 0.2 },
       mounts: [
         {
           path: '/',
@@ -103,6 +105,13 @@ describe('loadConfig', () => {
         ],
       },
     ]);
+    expect(config.workers).to.equal('auto');
+    expect(config.recycle).to.deep.equal({
+      maxRequests: 5,
+      maxAge: 3_600_000,
+      maxMemory: 200 * 1024 ** 2,
+      jitter: 0.05,
+    });
     expect(config.limits).to.deep.equal({
       paramsSize: 32_768,
       paramsCount: 10,

@@ -76,7 +76,7 @@ const CASES: Case[] = [
     lines: [
       '1:1: Expected a text as key, found a list, a mapping or nothing',
       '7:1: __proto__: This key is not allowed',
-      '8:1: constructor: Unknown key; known here: listeners, workers, run_dir, user, group, limits, timeouts, mounts, admin, log',
+      '8:1: constructor: Unknown key; known here: listeners, workers, run_dir, user, group, limits, timeouts, recycle, mounts, admin, log',
       '10:3: limits["<<"]: Merge keys are not supported; write the keys out',
     ],
   },

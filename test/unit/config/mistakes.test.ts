@@ -252,13 +252,30 @@ const CASES: Case[] = [
   },
   {
     what: 'keys and values of later versions',
-    yaml: mount('    interface: python\n    python: {threads: 2}\nworkers: auto\nrecycle: {jitter: 20%}\n'),
+    yaml: mount('    interface: python\n    python: {threads: 2}\n'),
     lines: [
       '7:16: mounts[0].interface: The interface "python" is known but not available in this version: expected "wsgi"',
       '8:5: mounts[0].python: This key is known but not available in this version',
-      '9:10: workers: Several workers are not available in this version: expected 1, found "auto"',
-      '10:1: recycle: This key is known but not available in this version',
     ],
+  },
+  {
+    what: 'workers and their recycling',
+    yaml: mount(
+      'workers: many\nrecycle: {max_requests: -1, max_age: soon, max_memory: 1T, jitter: 120%, min: 1}\n',
+    ),
+    lines: [
+      '7:10: workers: Expected "auto" or a whole number from 1 to 1024, found "many"',
+      '8:25: recycle.max_requests: Expected a whole number of at least 0, found the number -1',
+      '8:38: recycle.max_age: Expected a duration such as 500ms, 30s, 5m or 1h, found "soon"',
+      '8:56: recycle.max_memory: Expected a size in bytes or such as 64K, 16M or 1G, found "1T"',
+      '8:68: recycle.jitter: Expected a percentage from 0% to 100%, found "120%"',
+      '8:74: recycle.min: Unknown key; known here: max_requests, max_age, max_memory, jitter',
+    ],
+  },
+  {
+    what: 'a percentage without its sign',
+    yaml: mount('recycle: {jitter: 20}\n'),
+    lines: ['7:19: recycle.jitter: Expected a percentage such as 20%, found the number 20'],
   },
   {
     what: 'what systemd passes, twice or for the admin page',

@@ -17,6 +17,8 @@ mounts:
   - {path: /é, host: "*.x.y", app: "./a b.js:x", env: {A: "0660", B: "$\${HOME}", C: "null", D: ""}, limits: {body_size: 3}}
   - {path: /, app: viaduct:hello, middleware: [{use: "./m.js:x", options: {a: ["$\${B}", null, 1.5]}}, viaduct:lint]}
 timeouts: {request: 0, idle: 90s, boot: 1500ms}
+workers: auto
+recycle: {max_requests: 7, max_age: 90s, max_memory: 1G, jitter: 0%}
 admin: false
 log: {file: x.log, slow: 0}
 `,

@@ -7,6 +7,7 @@ import { EXIT } from '../../../src/cli/exit-codes.ts';
 import { everyKey } from '../../../src/config/json-schema.ts';
 import { GATEWAY_ERRORS } from '../../../src/gateway/errors.ts';
 import { PROTOCOL_ERRORS } from '../../../src/protocol/errors.ts';
+import { STUCK_CODE } from '../../../src/runtime/watchdog-state.ts';
 import {
   anchorsOf,
   codeWordsOf,
@@ -94,7 +95,18 @@ describe('the pages', () => {
       return !optionsOf.has(verb) || options.some((option) => !optionsOf.get(verb)?.includes(option));
     };
     const lines = pages.flatMap(commandLines);
-    expect(verbs).to.have.members(['serve', 'check', 'request', 'nginx', 'systemd', 'schema', 'init']);
+    expect(verbs).to.have.members([
+      'serve',
+      'reload',
+      'stop',
+      'status',
+      'check',
+      'request',
+      'nginx',
+      'systemd',
+      'schema',
+      'init',
+    ]);
     expect(problemsOf((page) => commandLines(page).filter(fault))).to.deep.equal([]);
     expect(lines.length).to.be.greaterThan(20);
     const inline = (page: Page): string[] =>
@@ -114,7 +126,7 @@ describe('the pages', () => {
   });
 
   it('name codes of errors that exist', () => {
-    const codes = [...Object.keys(GATEWAY_ERRORS), ...Object.keys(PROTOCOL_ERRORS), 'ERR_LINT'];
+    const codes = [...Object.keys(GATEWAY_ERRORS), ...Object.keys(PROTOCOL_ERRORS), STUCK_CODE, 'ERR_LINT'];
     expect(problemsOf((page) => codesOf(page).filter((code) => !codes.includes(code)))).to.deep.equal([]);
     expect(pages.flatMap(codesOf).length).to.be.greaterThan(10);
   });

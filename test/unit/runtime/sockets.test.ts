@@ -133,12 +133,16 @@ describe('runtime/sockets', () => {
   });
 
   it('keeps what two sets have until the last one releases it', async () => {
-    const [old, both] = [await acquire(listener(unix), listener(TCP)), await acquire(listener(unix))];
-    expect(both.descriptors[0]).to.equal(old.descriptors[0]);
+    const old = await acquire(listener(unix), listener(TCP), listener(TCP));
+    const both = await acquire(listener(unix), listener(TCP));
+    expect(both.descriptors).to.deep.equal(old.descriptors.slice(0, 2));
+    const [, shared = unix, own = unix] = old.addresses;
     old.release();
     old.release();
-    expect(await codeOf(ask(old.addresses[1] ?? unix))).to.equal('ECONNREFUSED');
+    expect(await codeOf(ask(own))).to.equal('ECONNREFUSED');
     expect(existsSync(path)).to.equal(true);
+    await startWorker('both', both.descriptors[1]);
+    expect(await ask(shared)).to.equal('both');
     both.release();
     expect(existsSync(path)).to.equal(false);
   });
