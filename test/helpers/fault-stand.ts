@@ -33,6 +33,8 @@ export interface StandOptions extends Omit<BridgeOptions, 'ways' | 'mounts'> {
   timeout?: number;
   /** What the fault itself makes viaduct and nginx log, from `warn` up. */
   expected?: Expected;
+  /** Descriptors that the fault makes the master keep to its end; none unless told. */
+  kept?: number;
   /** False: it is not running any more at the end, by the fault's own doing. */
   survives?: boolean;
 }
@@ -99,12 +101,12 @@ export class Stand {
   }
 
   /** Nothing but the fault was logged, and all is as it was before there were clients. Ends the clients first. */
-  async check({ expected = {}, survives = true }: StandOptions): Promise<void> {
+  async check({ expected = {}, kept = 0, survives = true }: StandOptions): Promise<void> {
     await this.#leave();
     await this.bridge.expectQuietLogs(expected);
     await this.nginx.stop();
     if (survives) {
-      await this.leftovers.expectQuiet();
+      await this.leftovers.expectQuiet(kept);
       expect(await this.daemon.stop(), 'exit code').to.equal(0);
     }
     await this.leftovers.expectNothing();
