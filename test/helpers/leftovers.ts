@@ -48,16 +48,17 @@ export class Leftovers {
   /**
    * Waits until all is as it was before there were clients, which must be gone.
    * @param kept descriptors that the master may have more than then
+   * @param timeout milliseconds
    */
-  async expectQuiet(kept = 0): Promise<void> {
+  async expectQuiet(kept = 0, timeout = SETTLE_MS): Promise<void> {
     this.look();
     await waitFor(async () => !(await this.#busyGauges()).length, {
       what: `gauges to be 0, with ${(await this.#busyGauges()).join(', ')}`,
-      timeout: SETTLE_MS,
+      timeout,
     });
     await waitFor(() => this.#extraDescriptors(kept) === null, {
       what: `descriptors to be closed: ${this.#extraDescriptors(kept)}`,
-      timeout: SETTLE_MS,
+      timeout,
     });
     const metrics = [...(await this.#daemon.metrics()).values()];
     const sum = (name: string): number =>

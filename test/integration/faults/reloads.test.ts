@@ -98,7 +98,7 @@ describe('fault: reloads under load', () => {
         manualBody: true,
       });
       await upload.send(body.subarray(0, 1000));
-      const stream = stand.startCall({ path: '/events?count=40&every=100' });
+      const stream = stand.startCall({ path: '/events?count=25&every=100' });
       await stream.waitForBytes(1);
       for (let n = 1; n <= 3; n += 1) {
         await stand.bridge.configure({
@@ -114,7 +114,7 @@ describe('fault: reloads under load', () => {
       const streamed = await stream.done;
       expect(streamed.complete).to.equal(true);
       expect([...streamed.text.matchAll(/^id: (\d+)$/gm)].map(([, id]) => Number(id))).to.deep.equal(
-        Array.from({ length: 40 }, (_, id) => id),
+        Array.from({ length: 25 }, (_, id) => id),
       );
       await consistent(stand);
     },
