@@ -7,7 +7,7 @@ import type { BootFailure } from './boot.ts';
 import type { ExitReason, WorkerState } from '../observe/supervisor-metrics.ts';
 import { describeExit, exitReason } from './exits.ts';
 import { type HandoverMessage, Outbox } from './handover.ts';
-import type { ToMaster, ToWorker, WorkerStats } from './ipc.ts';
+import { isToMaster, type ToMaster, type ToWorker, type WorkerStats } from './ipc.ts';
 import { LineCapture } from './line-capture.ts';
 import { readUsage, type Usage } from './proc.ts';
 import { startProcess } from './start-process.ts';
@@ -180,7 +180,10 @@ export class Child {
 
   #listen(): void {
     const child = this.#process;
-    child.on('message', (message, handle) => this.#hear(message as ToMaster, handle));
+    // Apps say things of their own, 'ready' to process managers say; what is none of ours means nothing.
+    child.on('message', (message, handle) => {
+      if (isToMaster(message)) this.#hear(message, handle);
+    });
     // Could not be started, or a message could not be sent to one that is ending: its exit says it all.
     child.on('error', (error) => {
       this.#logger.error({ err: error, worker: this.slot }, 'Cannot start or reach a worker');

@@ -180,7 +180,9 @@ export class Generation implements SlotOwner {
       child.measure();
       if (child.state === 'ready' && child.isSilent(SILENCE_SLACK)) child.kill('stuck');
     }
-    if (!this.#isServing || this.#slots.some(({ state }) => state === 'replacing')) return;
+    // Those that drain for long must not add up.
+    const isCrowded = this.children.length >= 2 * this.#slots.length;
+    if (!this.#isServing || isCrowded || this.#slots.some(({ state }) => state === 'replacing')) return;
     for (const slot of this.#slots) {
       const reason = slot.due(now);
       if (reason === null) continue;

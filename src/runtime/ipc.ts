@@ -1,5 +1,5 @@
-// What master and worker say to each other, one union each way, and the layout of a worker's descriptors. Types and
-// numbers only: neither side's behaviour is known here.
+// What master and worker say to each other, one union each way, and the layout of a worker's descriptors. Neither
+// side's behaviour is known here.
 import type { Config } from '../config/types.ts';
 import type { MetricsDelta } from '../observe/metric-slots.ts';
 import type { BootFailure } from './boot.ts';
@@ -65,4 +65,13 @@ export interface WorkerStats {
   /** Requests that are over. */
   readonly requests: number;
   readonly inFlight: number;
+}
+
+/** Whether it is one of ours, as far as the master would stumble over it: a worker runs other people's code. */
+export function isToMaster(message: unknown): message is ToMaster {
+  if (typeof message !== 'object' || message === null || !('kind' in message)) return false;
+  if (message.kind === 'booted') return 'failures' in message && Array.isArray(message.failures);
+  if (message.kind !== 'stats' || !('stats' in message)) return message.kind !== 'stats';
+  const { requests, inFlight } = (message.stats ?? {}) as Partial<Record<keyof WorkerStats, unknown>>;
+  return typeof requests === 'number' && typeof inFlight === 'number';
 }

@@ -315,6 +315,25 @@ module.exports = (environ, start) => {
         expect(ids).to.include({ uid, gid: idOf('/etc/group', 'nogroup') });
       });
 
+      it('gives its log files to them, after a rotation too', async () => {
+        const log = { file: '{{dir}}/viaduct.log', access: { file: '{{dir}}/access.log' } };
+        await startAs({ user: 'nobody', group: 'mail', log });
+        const names = ['viaduct.log', 'access.log'].map((name) => join(daemon.dir, name));
+        const owners = async (): Promise<string[]> =>
+          Promise.all(names.map(async (name) => stat(name).then((found) => `${found.uid}:${found.gid}`)));
+        expect(await owners()).to.deep.equal([`${uid}:${mail}`, `${uid}:${mail}`]);
+        for (const name of names) await rename(name, `${name}.1`);
+        daemon.kill('SIGUSR1');
+        const isThere = async (): Promise<boolean> => {
+          await get('/after');
+          return (await daemon.accessLog()).some(({ uri }) => uri === '/after');
+        };
+        await waitFor(isThere, { what: 'a line of a worker in the new file', interval: 300 });
+        expect(await owners()).to.deep.equal([`${uid}:${mail}`, `${uid}:${mail}`]);
+        expect(await daemon.stop()).to.equal(0);
+        expect(await readFile(names[0] ?? '', 'utf8')).to.include('"msg":"Stopping"');
+      });
+
       it('gives its sockets the owner, group and mode of the configuration', async () => {
         await startAs({});
         const found = await stat(daemon.socket('http'));

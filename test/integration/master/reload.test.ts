@@ -3,6 +3,7 @@
 import { expect } from 'chai';
 import { existsSync, statSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
+import { Agent } from 'node:http';
 import { join } from 'node:path';
 import { fixtureApp } from '../../helpers/bridge.ts';
 import { type CliResult, runViaduct } from '../../helpers/cli.ts';
@@ -200,6 +201,29 @@ describe('viaduct reload', () => {
     expect(daemon.log().map(({ msg }) => msg)).to.include(
       'Requests were cut off, timeouts.graceful is 1000 ms',
     );
+  });
+
+  it('takes connections along that are kept alive, from worker to worker', async () => {
+    await start({ config: { listeners: [HTTP], mounts: [HELLO] } });
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const call = (method: string): Promise<HttpResponse> =>
+      request({ socketPath: daemon.socket('http'), path: '/', method, agent });
+    try {
+      expect((await call('GET')).reusedSocket).to.equal(false);
+      for (const method of ['GET', 'POST', 'GET']) {
+        const [before = 0] = await daemon.workers();
+        expect((await verb('reload')).code).to.equal(0);
+        await daemon.waitForLog(
+          ({ reason, worker_pid: pid }) => reason === 'reload' && pid === before,
+          'its end',
+        );
+        const { status, reusedSocket } = await call(method);
+        expect({ status, reusedSocket }).to.deep.equal({ status: 200, reusedSocket: true });
+      }
+      expect(await daemon.metric('viaduct_connections_accepted_total')).to.equal(1);
+    } finally {
+      agent.destroy();
+    }
   });
 
   it('kills a worker that does not listen any more', async () => {

@@ -179,6 +179,7 @@ module.exports = (environ, start) => { start('200 OK', []); return [Buffer.from(
   it('gives them what they print, line by line, with their place', async () => {
     const files = {
       'talks.cjs': `console.log('booting');
+for (const message of ['ready', null, { kind: 'stats' }, { kind: 'booted' }, { kind: 'x' }]) process.send(message);
 module.exports = (environ, start) => {
   console.error('one\\ntwo');
   console.log('x'.repeat(20000));
@@ -200,6 +201,9 @@ module.exports = (environ, start) => {
     const [booting, long = ''] = await printed('stdout', 2);
     expect(booting).to.equal('booting');
     expect(long).to.match(/^x{8192}…$/);
+    // What it said to the process manager it took us for is not heard.
+    expect(daemon.log().filter(({ level }) => level === 'error')).to.deep.equal([]);
+    expect((await daemon.status()).workers).to.have.lengthOf(1);
   });
 
   it('are told that they are several', async () => {
