@@ -16,6 +16,7 @@ import { waitFor } from './wait.ts';
 /** Gauges of what is under way; all others may stay as they are. */
 const GAUGES = ['http_server_active_requests', 'viaduct_queue_depth', 'viaduct_connections'];
 const SETTLE_MS = 10_000;
+const EXIT_MS = 2000;
 
 export class Leftovers {
   readonly #daemon: Daemon;
@@ -52,14 +53,8 @@ export class Leftovers {
    */
   async expectQuiet(kept = 0, timeout = SETTLE_MS): Promise<void> {
     this.look();
-    await waitFor(async () => !(await this.#busyGauges()).length, {
-      what: `gauges to be 0, with ${(await this.#busyGauges()).join(', ')}`,
-      timeout,
-    });
-    await waitFor(() => this.#extraDescriptors(kept) === null, {
-      what: `descriptors to be closed: ${this.#extraDescriptors(kept)}`,
-      timeout,
-    });
+    await settle('gauges to be 0, with', timeout, () => this.#busyGauges());
+    await settle('descriptors to be closed:', timeout, () => this.#extraDescriptors(kept));
     const metrics = [...(await this.#daemon.metrics()).values()];
     const sum = (name: string): number =>
       metrics.filter((sample) => sample.name === name).reduce((total, { value }) => total + value, 0);
@@ -72,8 +67,7 @@ export class Leftovers {
 
   /** To be called after its end. */
   async expectNothing(): Promise<void> {
-    const none = (): boolean => this.remaining().length === 0;
-    await waitFor(none, { what: `processes to end: ${this.remaining().join(', ')}`, timeout: 2000 });
+    await settle('processes to end:', EXIT_MS, () => this.remaining());
     expect(socketsBelow(this.#daemon.dir), 'socket files').to.deep.equal([]);
     const files = readdirSync(this.#daemon.dir, { recursive: true, encoding: 'utf8' });
     expect(files.filter((name) => name.endsWith('.pid'))).to.deep.equal([]);
@@ -86,16 +80,16 @@ export class Leftovers {
     );
   }
 
-  #extraDescriptors(kept: number): string | null {
+  #extraDescriptors(kept: number): string[] {
     const master = descriptorsOf(this.#daemon.pid);
     if (master.length > this.#descriptors + kept)
-      return `${master.length} instead of ${this.#descriptors}, ${master.join(' ')}`;
+      return [`${master.length} instead of ${this.#descriptors}, ${master.join(' ')}`];
     for (const { pid } of this.look().filter(isWorker)) {
       const found = descriptorsOf(pid);
       if (found.length > this.#workerDescriptors)
-        return `${found.length} of a worker instead of ${this.#workerDescriptors}, ${found.join(' ')}`;
+        return [`${found.length} of a worker instead of ${this.#workerDescriptors}, ${found.join(' ')}`];
     }
-    return null;
+    return [];
   }
 
   /** Of its processes so far, and their descendants: those that are still there, with their commands. */
@@ -115,6 +109,19 @@ export class Leftovers {
 
 /** The name of its program, as the process table shows it. */
 const isWorker = ({ command }: ProcessInfo): boolean => command.includes('worker-main');
+
+/** Waits until `look` finds nothing. @throws {Error} with what it finds in the end */
+async function settle(
+  what: string,
+  timeout: number,
+  look: () => readonly string[] | Promise<readonly string[]>,
+): Promise<void> {
+  let found: readonly string[] = [];
+  const isEmpty = async (): Promise<boolean> => (found = await look()).length === 0;
+  await waitFor(isEmpty, { what: '', timeout, interval: 20 }).catch((cause: unknown) => {
+    throw new Error(`Cannot wait for ${what} ${found.join(', ')} any longer than ${timeout} ms`, { cause });
+  });
+}
 
 /** The paths of all socket files below a folder. */
 export function socketsBelow(dir: string): string[] {
