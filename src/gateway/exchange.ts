@@ -41,6 +41,11 @@ export interface Exchange {
   readonly body: BodyReader;
   /** True where the peer stops sending the body once it has seen a response header (nginx: ngx_http_upstream.c). */
   readonly halfDuplex: boolean;
+  /**
+   * True where the peer notices a response that breaks off only while it buffers: nginx on a connection that is kept looks
+   * for END_REQUEST then, and unbuffered takes the end of the connection for the end of the response.
+   */
+  readonly needsBuffering: boolean;
   /** When the first byte of the request was seen, by performance.now(). */
   readonly startedAt: number;
   /** True once nothing more can reach the client. */

@@ -231,7 +231,11 @@ export class Response {
     if (this.#code === 204 && this.#declared !== -1) {
       this.#headers = this.#headers.filter(([name]) => name.toLowerCase() !== 'content-length');
     }
-    if (!this.#hasNoBody() && !hasHeader(this.#headers, 'x-accel-buffering'))
+    if (
+      !this.#exchange.needsBuffering &&
+      !this.#hasNoBody() &&
+      !hasHeader(this.#headers, 'x-accel-buffering')
+    )
       this.#add('X-Accel-Buffering', 'no');
     this.#respond();
   }

@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'n
 import { dirname, join } from 'node:path';
 import type { ListenAddress } from '../config/address.ts';
 import type { Config } from '../config/types.ts';
+import { makeFolder } from '../transport/folder.ts';
 
 export const controlSocket = (runDir: string): string => join(runDir, 'control.sock');
 
@@ -18,7 +19,7 @@ export function makeRunDir({
   const addresses: ListenAddress[] = listeners.map(({ address }) => address);
   if (admin !== null) addresses.push(admin.address);
   const isPassage = addresses.some((address) => address.kind === 'unix' && dirname(address.path) === runDir);
-  mkdirSync(dirname(runDir), { recursive: true, mode: 0o755 });
+  makeFolder(dirname(runDir), 0o755);
   try {
     mkdirSync(runDir);
   } catch (error) {

@@ -90,6 +90,7 @@ export interface FakeExchangeOptions {
   /** The whole request body, or one that is still to come; without it there is none. */
   body?: string | FakeBody;
   halfDuplex?: boolean;
+  needsBuffering?: boolean;
   startedAt?: number;
   /** As after block(). */
   blocked?: boolean;
@@ -100,6 +101,7 @@ export class FakeExchange implements Exchange {
   readonly params: readonly string[];
   readonly body: FakeBody;
   readonly halfDuplex: boolean;
+  readonly needsBuffering: boolean;
   readonly startedAt: number;
   closed = false;
   onClose: ((reason: AbortReason) => void) | null = null;
@@ -130,6 +132,7 @@ export class FakeExchange implements Exchange {
 
   constructor(options: FakeExchangeOptions = {}) {
     const { params = [], body, halfDuplex = false, startedAt, blocked = false } = options;
+    this.needsBuffering = options.needsBuffering ?? false;
     this.#blocked = blocked;
     this.params = params;
     this.halfDuplex = halfDuplex;

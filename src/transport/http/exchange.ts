@@ -11,6 +11,7 @@ import { httpParams } from './params.ts';
 export class HttpExchange implements Exchange {
   readonly protocol = 'http';
   readonly halfDuplex = false;
+  readonly needsBuffering = false;
   readonly startedAt: number = performance.now();
   readonly params: readonly string[];
   readonly body: BodyQueue;
