@@ -13,7 +13,7 @@ export const nodeHttp: Backend = {
   protocol: 'http',
   keepAlive: true,
   prepare: () => Promise.resolve(null),
-  start: (options) => startNode(options, [join(BUILT, 'programs/node-http.js'), options.socket]),
+  start: (options) => startNode(options, [join(BUILT, 'programs/node-http.js'), options.socket, options.app]),
 };
 
 const PACKAGE = 'node-fastcgi';
@@ -40,7 +40,10 @@ export const nodeFastcgi: Backend = {
   start: (options) => startNode(options, [join(BUILT, 'programs/node-fastcgi.js'), FOLDER, options.socket]),
 };
 
-function startNode({ dir, socket, wrap, nodeArgs }: StartOptions, args: readonly string[]): Promise<Child> {
+function startNode(
+  { dir, socket, wrap, node, nodeArgs }: StartOptions,
+  args: readonly string[],
+): Promise<Child> {
   const log = join(dir, 'node.log');
-  return startChild({ command: [...wrap, process.execPath, ...nodeArgs, ...args], log, socket });
+  return startChild({ command: [...wrap, node, ...nodeArgs, ...args], log, socket });
 }

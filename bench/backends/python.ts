@@ -16,6 +16,8 @@ export const uwsgi: Backend = {
   start({ dir, socket, wrap }) {
     const options = ['--processes', '1', '--disable-logging', '--need-app', '--die-on-term'];
     const program = findProgram(UWSGI) ?? '';
+    // Its buffer for a request's params has 4 KiB unless told.
+    options.push('--buffer-size', '65535');
     const args = ['--uwsgi-socket', socket, '--wsgi-file', join(PROGRAMS, 'hello.py'), ...options];
     return startChild({ command: [...wrap, program, ...args], log: join(dir, 'uwsgi.log'), socket });
   },

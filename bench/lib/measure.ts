@@ -1,85 +1,73 @@
-// One measurement: one backend and one nginx, started for it, warmed up, loaded, stopped.
-import { spawnSync } from 'node:child_process';
+// One measurement: one backend, and mostly one nginx, started for it, warmed up, loaded, stopped.
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { request } from '../../test/helpers/http-client.ts';
 import type { Nginx } from '../../test/helpers/nginx.ts';
 import { makeTempDir, removeTempDir } from '../../test/helpers/temp.ts';
-import type { Backend } from './backend.ts';
+import type { AppName, Backend } from './backend.ts';
 import type { Child } from './child.ts';
-import { startFront } from './front.ts';
-import { cpuSeconds, treeOf, treeResidentBytes } from './proc.ts';
-import { runWrk, type WrkResult } from './wrk.ts';
+import type { Drive } from './drive.ts';
+import { type FrontSettings, startFront } from './front.ts';
+import { backendWrap } from './pinning.ts';
+import { cpuSeconds, treeResidentBytes } from './proc.ts';
+import type { Case, Figures, Load } from './scenario.ts';
 
-export interface Load {
-  readonly connections: number;
-  readonly seconds: number;
-  readonly warmup: number;
-  /** Backend on the last processor, nginx and wrk on the first. */
-  readonly pinned: boolean;
-  readonly nodeArgs: readonly string[];
+export interface BehindNginx {
+  /** The backend's unless told. */
+  readonly name?: string;
+  readonly app: AppName;
+  readonly drive: (load: Load) => Drive;
+  readonly front?: FrontSettings;
 }
 
-export interface Sample extends WrkResult {
-  /** Microseconds of user and system time of the backend's processes, a request. */
-  readonly cpu: number;
-  /** The same of nginx. */
-  readonly nginxCpu: number;
-  /** Bytes, of all its processes, at the end. */
-  readonly resident: number;
+/** A backend behind nginx, as a row of a scenario. */
+export function behindNginx(backend: Backend, { name, app, drive, front }: BehindNginx): Case {
+  return {
+    name: name ?? backend.name,
+    prepare: () => backend.prepare(),
+    measure: (load) =>
+      withBackend(backend, app, load, async (child, socket) => {
+        const driver = drive(load);
+        const nginx = await startFront(backend, socket, driver.connections, front);
+        try {
+          return await takeSample(child.pid, nginx, driver, load);
+        } finally {
+          await nginx.stop();
+        }
+      }),
+  };
 }
 
-/** Which processor is whose, where things are pinned. */
-export const FRONT_CPU = 0;
-export const BACKEND_CPU = 1;
-
-const PATH = '/hello/world?name=you';
-
-export async function measure(backend: Backend, load: Load): Promise<Sample> {
+/** Runs a backend in a folder of its own for as long as `use` takes. */
+export async function withBackend<T>(
+  backend: Backend,
+  app: AppName,
+  { pinned, node, nodeArgs }: Load,
+  use: (child: Child, socket: string) => Promise<T>,
+): Promise<T> {
   const dir = await makeTempDir();
   const socket = join(dir, 'app.sock');
   await mkdir(join(dir, 'run'));
   let child: Child | undefined;
-  let nginx: Nginx | undefined;
   try {
-    child = await backend.start({ dir, socket, wrap: pin(load, BACKEND_CPU), nodeArgs: load.nodeArgs });
-    nginx = await startFront(backend, socket, load.connections);
-    if (load.pinned) pinTree(nginx.pid, FRONT_CPU);
-    return await takeSample(child.pid, nginx, load);
+    child = await backend.start({ dir, socket, app, wrap: backendWrap(pinned), node, nodeArgs });
+    return await use(child, socket);
   } finally {
-    await nginx?.stop();
     await child?.stop();
     await removeTempDir(dir);
   }
 }
 
-async function takeSample(pid: number, nginx: Nginx, load: Load): Promise<Sample> {
-  const url = `http://127.0.0.1:${nginx.port}${PATH}`;
-  const wrap = pin(load, FRONT_CPU);
-  const { connections } = load;
-  await expectHello(nginx.port);
-  await runWrk({ url, connections, seconds: load.warmup, wrap });
+async function takeSample(pid: number, nginx: Nginx, drive: Drive, load: Load): Promise<Figures> {
+  await drive.check(nginx.port);
+  await drive.run(nginx.port, load.warmup);
   const before = cpuSeconds(pid);
   const nginxBefore = cpuSeconds(nginx.pid);
-  const result = await runWrk({ url, connections, seconds: load.seconds, wrap });
-  const perRequest = (seconds: number): number => (seconds * 1e6) / Math.max(1, result.requests);
+  const { units, figures } = await drive.run(nginx.port, load.seconds);
+  if (units === 0) throw new Error('Cannot measure: nothing was answered in time');
   return {
-    ...result,
-    cpu: perRequest(cpuSeconds(pid) - before),
-    nginxCpu: perRequest(cpuSeconds(nginx.pid) - nginxBefore),
+    ...figures,
+    cpu: (cpuSeconds(pid) - before) / units,
+    nginxCpu: (cpuSeconds(nginx.pid) - nginxBefore) / units,
     resident: treeResidentBytes(pid),
   };
-}
-
-/** A backend that answers fast but wrong is not measured. */
-async function expectHello(port: number): Promise<void> {
-  const { status, text } = await request({ port, path: PATH });
-  if (status !== 200 || text !== 'Hello, World!\n')
-    throw new Error(`Cannot measure: the backend answered ${status} ${JSON.stringify(text)}, wanted hello`);
-}
-
-const pin = ({ pinned }: Load, cpu: number): string[] => (pinned ? ['taskset', '-c', String(cpu)] : []);
-
-function pinTree(root: number, cpu: number): void {
-  for (const pid of treeOf(root)) spawnSync('taskset', ['-a', '-p', '-c', String(cpu), String(pid)]);
 }

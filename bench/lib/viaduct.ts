@@ -16,22 +16,29 @@ export interface ViaductOptions {
   readonly listeners: readonly [ViaductListener, ...ViaductListener[]];
   /** Path to FILE:EXPORT. */
   readonly mounts: Readonly<Record<string, string>>;
+  /** This one unless told. */
+  readonly node?: string;
   /** For node, in front of the program: `--cpu-prof` say. */
   readonly nodeArgs?: readonly string[];
   /** In front of node. */
   readonly wrap?: readonly string[];
+  /** JSON lines to a file. */
   readonly accessLog?: boolean;
+  /** `limits.connections`; its default unless told. */
+  readonly connections?: number;
 }
 
 const MAIN = join(projectRoot, 'dist/src/cli/main.js');
 
 export async function startViaduct(options: ViaductOptions): Promise<Child> {
-  const { dir, listeners, mounts, nodeArgs = [], wrap = [], accessLog = false } = options;
+  const { dir, listeners, mounts, node = process.execPath, nodeArgs = [], wrap = [] } = options;
+  const { accessLog = false, connections } = options;
   const file = join(dir, 'viaduct.yaml');
   // A YAML file may be JSON.
   const config = {
     listeners: listeners.map(({ protocol, socket }) => ({ address: `unix:${socket}`, protocol })),
     run_dir: 'run',
+    limits: { connections },
     // A heavy transfer may take longer than a request should.
     timeouts: { request: '10m' },
     mounts: Object.entries(mounts).map(([path, app]) => ({ path, app })),
@@ -39,7 +46,7 @@ export async function startViaduct(options: ViaductOptions): Promise<Child> {
     log: { access: { enabled: accessLog, file: join(dir, 'access.log') } },
   };
   await writeFile(file, JSON.stringify(config));
-  const command = [...wrap, process.execPath, ...nodeArgs, MAIN, 'serve', '-c', file];
+  const command = [...wrap, node, ...nodeArgs, MAIN, 'serve', '-c', file];
   const log = join(dir, 'viaduct.log');
   // They are bound in this order.
   const { socket } = listeners.at(-1) ?? listeners[0];

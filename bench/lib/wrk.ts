@@ -6,8 +6,7 @@ export interface WrkOptions {
   readonly url: string;
   readonly connections: number;
   readonly seconds: number;
-  /** In front of the program. */
-  readonly wrap: readonly string[];
+  readonly headers: readonly (readonly [name: string, value: string])[];
 }
 
 export interface WrkResult {
@@ -23,10 +22,10 @@ export interface WrkResult {
 
 const run = promisify(execFile);
 
-export async function runWrk({ url, connections, seconds, wrap }: WrkOptions): Promise<WrkResult> {
-  const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--latency', url];
-  const [program = '', ...rest] = [...wrap, 'wrk', ...args];
-  const { stdout } = await run(program, rest);
+export async function runWrk({ url, connections, seconds, headers }: WrkOptions): Promise<WrkResult> {
+  const lines = headers.flatMap(([name, value]) => ['-H', `${name}: ${value}`]);
+  const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--latency', ...lines, url];
+  const { stdout } = await run('wrk', args);
   return parseWrk(stdout);
 }
 

@@ -40,7 +40,7 @@ const gateway = new Gateway(
   metrics.mount('none'),
 );
 const context: TransportContext = {
-  limits: { ...DEFAULT_LIMITS, connections: 4096, requests: 1024 },
+  limits: { ...DEFAULT_LIMITS, connections: 4096, courtesy: 64, descriptors: Infinity, requests: 1024 },
   timeouts: { params: 10_000, idle: 75_000, send: 60_000 },
   ticker: new Ticker(),
   metrics: metrics.listener('bench', 'fastcgi'),

@@ -49,3 +49,18 @@ function without(params: readonly string[], name: string): string[] {
   const at = params.indexOf(name);
   return params.toSpliced(at, 2);
 }
+
+/** As nginx asks a server of HTTP: the client's headers alone. */
+export const HTTP_REQUEST: Buffer = Buffer.from(
+  `GET /hello/world?name=you HTTP/1.1\r\n${httpHeaders(PARAMS).join('\r\n')}\r\n\r\n`,
+  'latin1',
+);
+
+function httpHeaders(params: readonly string[]): string[] {
+  const lines: string[] = [];
+  for (let at = 0; at < params.length; at += 2) {
+    const name = params[at] ?? '';
+    if (name.startsWith('HTTP_')) lines.push(`${name.slice(5).replaceAll('_', '-')}: ${params[at + 1]}`);
+  }
+  return lines;
+}

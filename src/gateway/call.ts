@@ -2,7 +2,7 @@
 import type { AbortPhase, MountMetrics, ShedReason } from '../observe/mount-metrics.ts';
 import type { Waiting } from './admission.ts';
 import { Delivery, type DeliveryOwner } from './delivery.ts';
-import { RequestEnviron } from './environ.ts';
+import { makeEnviron, type RequestEnviron } from './environ.ts';
 import { errorPage } from './error-page.ts';
 import { ErrorLines, type LineSink } from './error-stream.ts';
 import { GatewayError } from './errors.ts';
@@ -11,7 +11,7 @@ import type { AbortReason, Exchange } from './exchange.ts';
 import { Input } from './input.ts';
 import type { Mount } from './mount.ts';
 import { requestUri } from './path.ts';
-import { Response } from './response.ts';
+import { Response, type ResponseOwner } from './response.ts';
 import type { Member } from './roster.ts';
 
 /** nginx's code for a client that left before there was an answer. */
@@ -26,7 +26,7 @@ export interface CallOwner {
   left(call: Call): void;
 }
 
-export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Member {
+export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, ResponseOwner, Member {
   readonly exchange: Exchange;
   readonly environ: RequestEnviron;
   readonly #owner: CallOwner;
@@ -55,7 +55,7 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Me
     this.#owner = owner;
     this.#input = new Input(exchange.body);
     this.#errors = new ErrorLines(this);
-    this.environ = new RequestEnviron(this.#input, this.#errors, this.#controller);
+    this.environ = makeEnviron(exchange.params, this.#input, this.#errors, this.#controller);
     exchange.onClose = (reason) => this.#closed(reason);
   }
 
@@ -170,6 +170,10 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Me
     this.#owner.events.appLine(this, line);
   }
 
+  warned(message: string): void {
+    this.#owner.events.warned(this, message);
+  }
+
   delivered(): void {
     this.#end();
   }
@@ -220,8 +224,7 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Me
 
   #newResponse(maxHeaders: number): Response {
     const isHead = this.environ.REQUEST_METHOD === 'HEAD';
-    const warn = (message: string): void => this.#owner.events.warned(this, message);
-    this.#response = new Response(this.exchange, this.#input, isHead, maxHeaders, warn);
+    this.#response = new Response(this.exchange, this.#input, isHead, maxHeaders, this);
     return this.#response;
   }
 

@@ -1,6 +1,7 @@
 // One request's environ from the params a protocol brought, repaired where nginx's stock param files fall short of PEP 3333.
-// Hot code: it runs for every request, so it is one pass over the params and fills one object of a steady shape.
+// Hot code: it runs for every request. Lists of names that come often have a constructor of their own, see environ-shape.ts.
 import type { Environ, ErrorStream, InputStream } from './contract.ts';
+import { type Plan, ShapeTable } from './environ-shape.ts';
 import { describe, GatewayError } from './errors.ts';
 import { fileWrapper } from './file-wrapper.ts';
 import { hostName, hostPort } from './mounts.ts';
@@ -27,7 +28,7 @@ const SIGNAL: PropertyDescriptor & ThisType<{ [CONTROLLER]: AbortController }> =
   configurable: true,
 };
 
-/** Its prototype chain ends in null, so no param name can reach anything inherited; as fast to fill as a literal. */
+/** Its prototype chain ends in null, so no param name can reach anything inherited. */
 export class RequestEnviron implements Environ {
   REQUEST_METHOD = '';
   SCRIPT_NAME = '';
@@ -38,8 +39,8 @@ export class RequestEnviron implements Environ {
   SERVER_PROTOCOL = '';
   'wsgi.version': readonly [1, 0] = VERSION;
   'wsgi.url_scheme' = 'http';
-  declare 'wsgi.input': InputStream;
-  declare 'wsgi.errors': ErrorStream;
+  'wsgi.input': InputStream = null as unknown as InputStream;
+  'wsgi.errors': ErrorStream = null as unknown as ErrorStream;
   'wsgi.multithread' = false;
   'wsgi.multiprocess' = false;
   'wsgi.run_once' = false;
@@ -48,15 +49,8 @@ export class RequestEnviron implements Environ {
   declare 'viaduct.signal': AbortSignal;
   'viaduct.mount' = '';
   'viaduct.request_id' = '';
-  [CONTROLLER]: AbortController;
+  declare [CONTROLLER]: AbortController;
   [key: string]: unknown;
-
-  constructor(input: InputStream, errors: ErrorStream, controller: AbortController) {
-    this['wsgi.input'] = input;
-    this['wsgi.errors'] = errors;
-    this[CONTROLLER] = controller;
-    Object.defineProperty(this, 'viaduct.signal', SIGNAL);
-  }
 }
 Object.setPrototypeOf(RequestEnviron.prototype, null);
 Reflect.deleteProperty(RequestEnviron.prototype, 'constructor');
@@ -71,12 +65,33 @@ export interface RequestPath {
   readonly path: string;
 }
 
+/** Lists longer than this are made the general way. */
+const MAX_SHAPED = 2 * 128;
+const BASE: Readonly<Record<string, unknown>> = Object.fromEntries(Object.entries(new RequestEnviron()));
+const shapes = new ShapeTable<RequestEnviron>(BASE, RequestEnviron.prototype, plan);
+
 /**
- * Fills `environ` from name, value, name, value ... and gives the path to mount; param-kinds.ts says what becomes of each.
- * @throws {GatewayError} ERR_REQUEST_METHOD, ERR_REQUEST_PATH
+ * The environ for `params` (name, value, name, value ...); param-kinds.ts says what becomes of each. completeEnviron() has
+ * to come next: until then PATH_INFO is what the peer sent.
  */
-export function fillEnviron(environ: RequestEnviron, params: readonly string[]): RequestPath {
-  let pathInfo: string | null = null;
+export function makeEnviron(
+  params: readonly string[],
+  input: InputStream,
+  errors: ErrorStream,
+  controller: AbortController,
+): RequestEnviron {
+  const Shaped = shapes.find(params);
+  const environ = Shaped === null ? fill(params) : new Shaped(params);
+  environ['wsgi.input'] = input;
+  environ['wsgi.errors'] = errors;
+  environ[CONTROLLER] = controller;
+  Object.defineProperty(environ, 'viaduct.signal', SIGNAL);
+  return environ;
+}
+
+/** The general way. */
+function fill(params: readonly string[]): RequestEnviron {
+  const environ = new RequestEnviron();
   for (let at = 0; at < params.length; at += 2) {
     const name = params[at] as string;
     const value = params[at + 1] as string;
@@ -94,26 +109,53 @@ export function fillEnviron(environ: RequestEnviron, params: readonly string[]):
         if (value === '') leaveOut(environ, name);
         else environ[name] = value;
         break;
-      case ParamKind.PathInfo:
-        pathInfo = value;
-        break;
       case ParamKind.Dropped:
         break;
     }
   }
+  return environ;
+}
+
+/** What fill() would do, without the values; null where that depends on more than which of them are empty. */
+function plan(params: readonly string[]): Plan | null {
+  if (params.length > MAX_SHAPED) return null;
+  const places = new Map(Object.keys(BASE).map((name) => [name, -1]));
+  const empty: number[] = [];
+  const filled: number[] = [];
+  for (let at = 1; at < params.length; at += 2) {
+    const name = params[at - 1] as string;
+    const kind = paramKind(name);
+    if (kind === ParamKind.Dropped) continue;
+    if (kind !== ParamKind.Plain && places.has(name)) return null;
+    if (kind !== ParamKind.Optional) places.set(name, at);
+    else if (params[at] === '') empty.push(at);
+    else {
+      filled.push(at);
+      places.set(name, at);
+    }
+  }
+  return { properties: [...places], empty, filled };
+}
+
+/**
+ * Repairs what nginx's param files leave out, and gives the path to mount.
+ * @throws {GatewayError} ERR_REQUEST_METHOD, ERR_REQUEST_PATH
+ */
+export function completeEnviron(environ: RequestEnviron): RequestPath {
   const https = environ['HTTPS'];
   const secure =
     https === undefined ? environ['REQUEST_SCHEME'] === 'https' : https === 'on' || https === '1';
   if (secure) environ['wsgi.url_scheme'] = 'https';
   fillServer(environ);
-  if (environ.REQUEST_METHOD === '') environ.REQUEST_METHOD = 'GET';
-  else if (!METHOD.test(environ.REQUEST_METHOD)) {
+  const method = environ.REQUEST_METHOD;
+  if (method === '') environ.REQUEST_METHOD = 'GET';
+  else if (method !== 'GET' && method !== 'POST' && !METHOD.test(method)) {
     throw new GatewayError(
       'ERR_REQUEST_METHOD',
-      `Cannot take request: method is ${describe(environ.REQUEST_METHOD)}, wanted a token`,
+      `Cannot take request: method is ${describe(method)}, wanted a token`,
     );
   }
-  return requestPath(environ, pathInfo);
+  return requestPath(environ);
 }
 
 /** An empty repeat takes the value back; most often there is none, and then a delete would only cost time. */
@@ -148,11 +190,11 @@ function addressName(address: string): string {
  * its scgi_params neither, but DOCUMENT_URI. Where both are set, PATH_INFO may still begin with SCRIPT_NAME, because
  * nginx cannot cut it (uwsgi's modifier1 30 exists for that).
  */
-function requestPath(environ: RequestEnviron, pathInfo: string | null): RequestPath {
-  const script = environ.SCRIPT_NAME;
+function requestPath(environ: RequestEnviron): RequestPath {
+  const { SCRIPT_NAME: script, PATH_INFO: pathInfo } = environ;
   let front = '';
   let path: string;
-  if (pathInfo === null || pathInfo === '') {
+  if (pathInfo === '') {
     path = script || documentUri(environ) || decodeRequestUri(requestUri(environ)) || '/';
   } else if (script === '' || script === '/') {
     path = pathInfo;

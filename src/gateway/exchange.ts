@@ -2,7 +2,7 @@
 // Each protocol's responder implements it; the gateway knows neither protocol nor socket.
 import type { HeaderList } from './contract.ts';
 
-/** The request body as the transport receives it. One reader; chunks are handed over, not copied. */
+/** The request body as the transport receives it. One reader at a time. */
 export interface BodyReader {
   /** Called once when `complete` turns true. Set by the gateway. */
   onComplete: (() => void) | null;
@@ -17,6 +17,11 @@ export interface BodyReader {
    * @throws {GatewayError} ERR_BODY_TRUNCATED, ERR_BODY_TIMEOUT, ERR_BODY_TOO_LARGE, ERR_BODY_AFTER_HEADERS
    */
   read(): Uint8Array | null | Promise<Uint8Array | null>;
+  /**
+   * The next `size` bytes, fewer only where the body ends; a buffer of that size is made for what does not lie together.
+   * @throws {GatewayError} as read()
+   */
+  take(size: number): Uint8Array | Promise<Uint8Array>;
 }
 
 /** Why an exchange ends before its response did. */
@@ -36,6 +41,11 @@ export interface Exchange {
   readonly body: BodyReader;
   /** True where the peer stops sending the body once it has seen a response header (nginx: ngx_http_upstream.c). */
   readonly halfDuplex: boolean;
+  /**
+   * True where the peer notices a response that breaks off only while it buffers: nginx on a connection that is kept looks
+   * for END_REQUEST then, and unbuffered takes the end of the connection for the end of the response.
+   */
+  readonly needsBuffering: boolean;
   /** When the first byte of the request was seen, by performance.now(). */
   readonly startedAt: number;
   /** True once nothing more can reach the client. */

@@ -2,7 +2,7 @@
 import type { MountMetrics } from '../observe/mount-metrics.ts';
 import type { Admission } from './admission.ts';
 import { Call, type CallOwner } from './call.ts';
-import { fillEnviron, type RequestPath } from './environ.ts';
+import { completeEnviron, type RequestPath } from './environ.ts';
 import { GatewayError } from './errors.ts';
 import type { GatewayEvents, RunningRequest } from './events.ts';
 import type { Exchange } from './exchange.ts';
@@ -41,7 +41,7 @@ export class Gateway implements CallOwner {
     const { environ } = call;
     let place: RequestPath;
     try {
-      place = fillEnviron(environ, exchange.params);
+      place = completeEnviron(environ);
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error;
       environ['viaduct.request_id'] = requestId(undefined);

@@ -6,9 +6,13 @@ import type { BodyReader } from './exchange.ts';
 
 const EMPTY = Buffer.alloc(0);
 const NEWLINE = 10;
+/** A buffer for what was declared is only made up to here: whoever declares more has to send it first. */
+const PREALLOCATE = 1024 * 1024;
 
 export class Input implements InputStream {
   readonly #body: BodyReader;
+  /** Bytes taken from the body, those in #rest included. */
+  #taken = 0;
   /** Received but not read yet. */
   #rest: Uint8Array = EMPTY;
   #ended = false;
@@ -94,6 +98,7 @@ export class Input implements InputStream {
         return false;
       }
       this.#rest = chunk;
+      this.#taken += chunk.length;
     }
     return true;
   }
@@ -105,6 +110,16 @@ export class Input implements InputStream {
   }
 
   async #take(size: number): Promise<Uint8Array> {
+    const { declared } = this.#body;
+    const wanted = declared === -1 ? Infinity : Math.min(size, declared - this.#taken);
+    if (this.#rest.length > 0 || wanted > PREALLOCATE || wanted === 0) return this.#takePieces(size);
+    const piece = await this.#body.take(wanted);
+    this.#taken += piece.length;
+    if (this.#taken === declared) this.#ended = true;
+    return piece;
+  }
+
+  async #takePieces(size: number): Promise<Uint8Array> {
     const pieces: Uint8Array[] = [];
     for (let left = size; left > 0 && (await this.#fill());) {
       const piece = this.#cut(left);

@@ -9,9 +9,8 @@ export const ParamKind = {
   Cookie: 2,
   /** Left out when empty, as CGI has it (RFC 3875, section 4.1) and PEP 3333 allows; nginx sends every configured param. */
   Optional: 3,
-  PathInfo: 4,
   /** Never reaches an environ. */
-  Dropped: 5,
+  Dropped: 4,
 } as const;
 export type ParamKind = (typeof ParamKind)[keyof typeof ParamKind];
 
@@ -21,7 +20,6 @@ const NAMED: readonly (readonly [kind: ParamKind, names: string])[] = [
   [ParamKind.Cookie, 'HTTP_COOKIE'],
   [ParamKind.Optional, 'REMOTE_USER CONTENT_TYPE CONTENT_LENGTH HTTPS REMOTE_ADDR REMOTE_PORT'],
   [ParamKind.Optional, 'REMOTE_IDENT AUTH_TYPE SERVER_ADDR PATH_TRANSLATED'],
-  [ParamKind.PathInfo, 'PATH_INFO'],
   // The first two have keys of their own, nginx undid the third, and Proxy would become HTTP_PROXY ("httpoxy").
   [ParamKind.Dropped, 'HTTP_CONTENT_TYPE HTTP_CONTENT_LENGTH HTTP_TRANSFER_ENCODING HTTP_PROXY __proto__'],
 ];

@@ -12,12 +12,17 @@ const HOLD_LIMIT = 64 * 1024;
 const EMPTY = new Uint8Array(0);
 const DONE: Promise<void> = Promise.resolve();
 
+export interface ResponseOwner {
+  /** The application does something it should not; what was done about it. */
+  warned(message: string): void;
+}
+
 export class Response {
   readonly #exchange: Exchange;
   readonly #input: Input;
   readonly #maxHeaders: number;
   readonly #isHead: boolean;
-  readonly #warn: (message: string) => void;
+  readonly #owner: ResponseOwner;
 
   #called = false;
   #status: string | null = null;
@@ -33,18 +38,12 @@ export class Response {
   #held: Uint8Array[] | null = null;
   #heldSize = 0;
 
-  constructor(
-    exchange: Exchange,
-    input: Input,
-    isHead: boolean,
-    maxHeaders: number,
-    warn: (message: string) => void,
-  ) {
+  constructor(exchange: Exchange, input: Input, isHead: boolean, maxHeaders: number, owner: ResponseOwner) {
     this.#exchange = exchange;
     this.#input = input;
     this.#isHead = isHead;
     this.#maxHeaders = maxHeaders;
-    this.#warn = warn;
+    this.#owner = owner;
   }
 
   /** The status code; 0 before start_response(). */
@@ -80,7 +79,9 @@ export class Response {
         `Cannot start response: ${args.length} arguments, wanted status, headers and excInfo`,
       );
     }
-    const [status, headers, excInfo] = args;
+    const status = args[0];
+    const headers = args[1];
+    const excInfo = args[2];
     if (this.#ended) throw new GatewayError('ERR_GATEWAY_ENDED', 'Cannot start response: it has ended');
     if (excInfo !== undefined && excInfo !== null) {
       if (this.#headersSent) throw excInfo;
@@ -230,7 +231,11 @@ export class Response {
     if (this.#code === 204 && this.#declared !== -1) {
       this.#headers = this.#headers.filter(([name]) => name.toLowerCase() !== 'content-length');
     }
-    if (!this.#hasNoBody() && !hasHeader(this.#headers, 'x-accel-buffering'))
+    if (
+      !this.#exchange.needsBuffering &&
+      !this.#hasNoBody() &&
+      !hasHeader(this.#headers, 'x-accel-buffering')
+    )
       this.#add('X-Accel-Buffering', 'no');
     this.#respond();
   }
@@ -311,7 +316,7 @@ export class Response {
   #warnOnce(message: string): void {
     if (this.#warned || this.#isHead) return;
     this.#warned = true;
-    this.#warn(message);
+    this.#owner.warned(message);
   }
 }
 

@@ -7,8 +7,8 @@ import { Ledger } from './ledger.ts';
 export const CONNECTION_STATES = ['idle', 'reading', 'active'] as const;
 export type ConnectionState = (typeof CONNECTION_STATES)[number];
 
-/** not_allowed: by listeners[].allowed_clients. connection_limit: by limits.connections. */
-export const DROP_REASONS = ['not_allowed', 'connection_limit', 'handover'] as const;
+/** not_allowed: by listeners[].allowed_clients. connection_limit: by limits.connections. fd_limit: no descriptors left for it. */
+export const DROP_REASONS = ['not_allowed', 'connection_limit', 'fd_limit', 'handover'] as const;
 export type DropReason = (typeof DROP_REASONS)[number];
 
 /** `auto` stands for a peer that has not shown yet which one it speaks. */

@@ -4,7 +4,9 @@ import { ProtocolError } from './errors.ts';
 /** Where the value of that name stands, -1 without one. The last one counts: nginx sends an overridden param twice. */
 export function findParam(params: readonly string[], name: string): number {
   for (let i = params.length - 2; i >= 0; i -= 2) {
-    if (params[i] === name) return i + 1;
+    const found = params[i] as string;
+    // Most differ in length, and comparing strings is a call.
+    if (found.length === name.length && found === name) return i + 1;
   }
   return -1;
 }

@@ -19,9 +19,14 @@ export class Coalesced<T> {
     return this.#pending;
   }
 
+  /** One runs, or is to. */
+  get busy(): boolean {
+    return this.#running !== null || this.#pending !== null;
+  }
+
   /** Resolves when none runs, and none is to. */
   async idle(): Promise<void> {
-    while (this.#running !== null || this.#pending !== null) {
+    while (this.busy) {
       await Promise.allSettled([this.#running, this.#pending]);
     }
   }

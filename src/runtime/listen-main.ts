@@ -8,7 +8,8 @@ const FIRST = 3;
 for (const [place, backlog] of process.argv.slice(2).entries()) {
   createServer()
     .once('error', ({ code }: NodeJS.ErrnoException) => writeSync(1, `${place} ${code ?? 'UNKNOWN'}\n`))
-    .listen({ fd: FIRST + place, backlog: Number(backlog) });
+    // Node takes the backlog of a descriptor from the second argument only (lib/net.js).
+    .listen({ fd: FIRST + place }, Number(backlog));
 }
 // listen() has done its work by now, and has put its errors before us in this queue; the event loop has not turned.
 process.nextTick(() => process.exit(0));

@@ -11,8 +11,10 @@ import { Generation, type GenerationEvents } from './generation.ts';
 import { Generations } from './generations.ts';
 import type { HandoverMessage } from './handover.ts';
 import { Logs } from './logs.ts';
+import { LostSockets } from './lost-sockets.ts';
 import type { PassedSockets } from './passed-sockets.ts';
 import { findTarget } from './privileges.ts';
+import { logPython } from './python/log.ts';
 import type { PythonEvents } from './python/pool-set.ts';
 import { Record } from './record.ts';
 import { type ReloadOutcome, Reloads } from './reloads.ts';
@@ -45,6 +47,8 @@ export class Master implements GenerationEvents {
   readonly #flush = new Flush();
   readonly #reloads: Reloads;
   readonly #systemd: SystemdNotifier;
+  readonly #lostSockets: LostSockets;
+  readonly python: PythonEvents;
   readonly #startedAt = Date.now();
   readonly #gone: Deferred = withResolvers();
   readonly #end: Deferred = withResolvers();
@@ -59,6 +63,8 @@ export class Master implements GenerationEvents {
   #lastGeneration = 0;
   #ticker: NodeJS.Timeout | undefined;
   #tickedAt: number = performance.now();
+  /** The next change is only of sockets: the configuration stays the one that serves. */
+  #rebinding = false;
   #starting: Promise<unknown> = Promise.resolve();
   #stopping = false;
 
@@ -71,11 +77,17 @@ export class Master implements GenerationEvents {
     this.#logs = new Logs(loaded.config);
     this.#systemd = new SystemdNotifier(process.env, (message) => this.#logs.logger.warn(message));
     this.#record.watch(this.#logs);
+    this.python = logPython(this.#record, this.#logs);
     this.#reloads = new Reloads({
       change: () => this.#changeAloud(),
       generation: () => this.#generations.current?.id ?? 0,
       logs: this.#logs,
       record: this.#record,
+    });
+    this.#lostSockets = new LostSockets({
+      lost: () => this.#sockets.lost(),
+      rebind: () => this.#rebind(),
+      logs: this.#logs,
     });
   }
 
@@ -101,6 +113,7 @@ export class Master implements GenerationEvents {
 
   /** Takes on the configuration as it is now. Never rejects; where it cannot, everything stays as it was. */
   reload(): Promise<ReloadOutcome> {
+    this.#rebinding = false;
     return this.#reloads.run();
   }
 
@@ -173,16 +186,6 @@ export class Master implements GenerationEvents {
     this.#flush.gone(child);
   }
 
-  readonly python: PythonEvents = {
-    spawned: () => this.#record.spawned('python'),
-    serving: (process, place) => {
-      const { number, pid } = process;
-      this.#record.serving('python', process);
-      this.#logs.logger.info({ place, process: number, process_pid: pid }, 'A Python process serves');
-    },
-    exited: (process, place, reason) => this.#record.pythonExited(process, place, reason),
-  };
-
   async #open(): Promise<void> {
     const { config, file } = this.#loaded;
     makeRunDir(config);
@@ -221,7 +224,7 @@ export class Master implements GenerationEvents {
     await this.#starting;
     await this.#generations.room();
     this.#expectNoStop();
-    const loaded = this.#load();
+    const loaded = this.#rebinding ? this.#loaded : this.#load();
     const undo: (() => unknown)[] = [];
     try {
       this.#expectSameRunDir(loaded);
@@ -313,6 +316,13 @@ export class Master implements GenerationEvents {
     if (now - this.#tickedAt > 3 * TICK) for (const child of this.#generations.children) child.heardAt = now;
     this.#tickedAt = now;
     for (const generation of this.#generations.all) generation.tick(now);
+    if (this.#generations.current !== null && !this.#stopping) this.#lostSockets.tick(now);
+  }
+
+  #rebind(): void {
+    if (this.#reloads.busy) return;
+    this.#rebinding = true;
+    void this.#reloads.run();
   }
 
   #refresh(): Promise<void> {

@@ -35,6 +35,11 @@ export class Reloads {
     return this.#counts;
   }
 
+  /** One is under way, or is to be. */
+  get busy(): boolean {
+    return this.#runs.busy;
+  }
+
   /** Never rejects. */
   run(): Promise<ReloadOutcome> {
     return this.#runs.run();

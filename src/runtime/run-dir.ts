@@ -12,6 +12,7 @@ import {
 import { dirname, join } from 'node:path';
 import type { ListenAddress } from '../config/address.ts';
 import type { Config } from '../config/types.ts';
+import { makeFolder } from '../transport/folder.ts';
 import { targetIds } from './privileges.ts';
 
 export const controlSocket = (runDir: string): string => join(runDir, 'control.sock');
@@ -32,7 +33,7 @@ export function makeRunDir({
   const hasOthers = user !== null && mounts.some(({ python }) => python !== null);
   const isPassage =
     hasOthers || addresses.some((address) => address.kind === 'unix' && dirname(address.path) === runDir);
-  mkdirSync(dirname(runDir), { recursive: true, mode: 0o755 });
+  makeFolder(dirname(runDir), 0o755);
   try {
     mkdirSync(runDir);
   } catch (error) {

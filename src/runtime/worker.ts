@@ -20,6 +20,7 @@ import {
 import { Ticker } from '../transport/timeouts.ts';
 import { DEFAULT_LIMITS } from '../protocol/limits.ts';
 import { type BootFailure, bootMounts, type BootOptions, type PythonLink } from './boot.ts';
+import { connectionsWithin, courtesyWithin, descriptorLimit, DescriptorWatch } from './descriptors.ts';
 import type { Crossing } from './handover.ts';
 import { RequestLog } from './request-log.ts';
 import { ownerIds } from './users.ts';
@@ -59,7 +60,14 @@ export class Worker {
     this.#metrics = metrics;
     this.#log = new RequestLog(logger, accessLog, config.log.slow, metrics);
     this.ticker.add(this.#log);
-    const shared = this.#shared();
+    this.ticker.add(
+      new DescriptorWatch(() =>
+        this.#log.transportWarning(
+          'No descriptor is left (RLIMIT_NOFILE): new connections are closed unanswered, and applications cannot open files',
+        ),
+      ),
+    );
+    const shared = this.#shared(logger);
     const count: ConnectionCount = { open: 0 };
     this.#listeners = config.listeners.map((listener) => {
       const slots = metrics.listener(formatAddress(listener.address), listener.protocol);
@@ -176,10 +184,22 @@ export class Worker {
     for (const listener of this.#listeners) listener.destroy();
   }
 
-  #shared(): SharedContext {
+  #shared(logger: Logger): SharedContext {
     const { limits, timeouts } = this.#config;
+    const descriptors = descriptorLimit();
+    const connections = connectionsWithin(descriptors, limits.connections);
+    if (connections < limits.connections)
+      logger.warn(
+        `limits.connections is ${connections} instead of ${limits.connections}: the process may have ${descriptors} descriptors only (RLIMIT_NOFILE)`,
+      );
     return {
-      limits: { ...DEFAULT_LIMITS, ...limits },
+      limits: {
+        ...DEFAULT_LIMITS,
+        ...limits,
+        connections,
+        courtesy: courtesyWithin(descriptors),
+        descriptors,
+      },
       timeouts,
       ticker: this.ticker,
       handle: (exchange) => {

@@ -43,6 +43,7 @@ export async function bind(server: Server, { address, backlog, file }: Binding):
  * @throws the system's error, where it is no socket that can listen
  */
 export async function listenOn(server: Server, fd: number, backlog: number): Promise<void> {
-  server.listen({ fd, backlog });
+  // Node takes the backlog of a descriptor from the second argument only, and else 511 (listenInCluster in lib/net.js).
+  server.listen({ fd }, backlog);
   await once(server, 'listening');
 }

@@ -6,17 +6,23 @@ import type { ConnectionState } from '../observe/listener-metrics.ts';
 import type { OpenConnection, Take, TransportContext } from './context.ts';
 import type { Flow } from './flow-control.ts';
 import { detach, isStill } from './handle.ts';
+import { Reading } from './reading.ts';
 import { LINGER_PAUSE, LINGER_TOTAL } from './timeouts.ts';
+
+/** Chunks after which a connection is read through Reading; one that brings a single request never pays for it. */
+const SEVERAL = 4;
 
 export abstract class Connection implements Flow, OpenConnection {
   abstract readonly protocol: DetectedProtocol;
-  protected readonly socket: Socket;
+  protected socket: Socket;
   protected readonly context: TransportContext;
   /** performance.now() when the chunk that is being read arrived. */
   protected readAt = 0;
   /** The peer has sent its FIN. */
   protected peerEnded = false;
   place = -1;
+  #reading: Reading | null = null;
+  #chunks = 0;
   #state: ConnectionState = 'idle';
   #deadline: number;
   #closing = false;
@@ -31,13 +37,7 @@ export abstract class Connection implements Flow, OpenConnection {
     this.context = context;
     this.#deadline = context.ticker.now + context.timeouts.idle;
     socket.on('data', (chunk: Buffer) => this.receive(chunk));
-    socket.on('end', () => this.#ended());
-    socket.on('drain', () => this.#wake());
-    socket.on('timeout', () => this.#stalled());
-    socket.on('finish', () => this.#linger());
-    // An error is always followed by 'close', which says the same to everybody.
-    socket.on('error', () => undefined);
-    socket.on('close', () => this.#closed());
+    this.#listen(socket);
   }
 
   get closing(): boolean {
@@ -52,7 +52,7 @@ export abstract class Connection implements Flow, OpenConnection {
     return this.#state;
   }
 
-  /** Bytes from the peer. */
+  /** Bytes from the peer; good until it returns, see keep(). */
   receive(chunk: Buffer): void {
     this.readAt = performance.now();
     if (this.#closing) {
@@ -60,6 +60,8 @@ export abstract class Connection implements Flow, OpenConnection {
       return;
     }
     this.decode(chunk);
+    this.#chunks += 1;
+    if (this.#chunks >= SEVERAL && this.#reading === null) this.#readOn();
   }
 
   /** Closes after its next request. */
@@ -100,6 +102,10 @@ export abstract class Connection implements Flow, OpenConnection {
     if (this.#pauses === 0) this.socket.resume();
   }
 
+  keep(part: Buffer): Buffer {
+    return this.#reading === null ? part : this.#reading.keep(part);
+  }
+
   /** Writes all parts as one; false above the high-water mark. `timeout` starts where the peer does not keep up. */
   write(parts: readonly Uint8Array[], timeout: number): boolean {
     const { socket } = this;
@@ -109,7 +115,7 @@ export abstract class Connection implements Flow, OpenConnection {
     for (const part of parts) below = socket.write(part);
     if (parts.length > 1) socket.uncork();
     // Only where the kernel did not take it all. The socket's own timer sees progress inside one long write; no event does.
-    if (socket.writableLength > 0) socket.setTimeout(timeout);
+    if (socket.writableLength > 0 && socket.timeout !== timeout) socket.setTimeout(timeout);
     return below;
   }
 
@@ -137,9 +143,13 @@ export abstract class Connection implements Flow, OpenConnection {
   }
 
   protected setState(state: ConnectionState): void {
-    if (state === this.#state) return;
-    this.context.metrics.moved(this.#state, state);
-    this.#state = state;
+    if (state !== this.#state) {
+      this.context.metrics.moved(this.#state, state);
+      this.#state = state;
+    } else if (state !== 'idle') {
+      // Who goes on in the same state does not get more time for it.
+      return;
+    }
     if (this.#closing) return;
     const { now } = this.context.ticker;
     const { timeouts } = this.context;
@@ -169,6 +179,29 @@ export abstract class Connection implements Flow, OpenConnection {
   protected abstract lost(): void;
   /** Looks after the deadlines of request bodies. */
   protected abstract tickRequests(now: number): void;
+
+  #listen(socket: Socket): void {
+    socket.on('end', () => this.#ended());
+    socket.on('drain', () => this.#wake());
+    socket.on('timeout', () => this.#stalled());
+    socket.on('finish', () => this.#linger());
+    // An error is always followed by 'close', which says the same to everybody.
+    socket.on('error', () => undefined);
+    socket.on('close', () => this.#closed());
+  }
+
+  /** Reads the cheaper way from here on: what has sent several chunks most likely sends more. */
+  #readOn(): void {
+    const { socket } = this;
+    // A drain that is due would never be heard of.
+    if (this.#closing || this.#pauses > 0 || socket.writableNeedDrain || !isStill(socket)) return;
+    const handle = detach(socket);
+    if (handle === null) return;
+    socket.removeAllListeners();
+    this.#reading = new Reading(handle, (chunk) => this.receive(chunk));
+    this.socket = this.#reading.socket;
+    this.#listen(this.socket);
+  }
 
   #ended(): void {
     this.peerEnded = true;

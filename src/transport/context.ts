@@ -20,6 +20,10 @@ export interface TransportTimeouts {
 export interface TransportLimits extends ProtocolLimits {
   /** Open connections of this worker. */
   readonly connections: number;
+  /** Connections above that which are still told 503; beyond them one is closed without a word. */
+  readonly courtesy: number;
+  /** Descriptors this process may have (RLIMIT_NOFILE); Infinity where that is not known. */
+  readonly descriptors: number;
   /** Requests in flight of this worker, as told to FastCGI peers that ask. */
   readonly requests: number;
 }

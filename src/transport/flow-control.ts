@@ -11,4 +11,6 @@ export const SEND_HIGH_WATER: number = 64 * 1024;
 export interface Flow {
   pause(): void;
   resume(): void;
+  /** A part of the chunk that is being received, or a copy of it, that stays as it is. */
+  keep(part: Uint8Array): Uint8Array;
 }

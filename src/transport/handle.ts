@@ -50,3 +50,10 @@ export const isStill = (socket: Socket): boolean =>
   !socket.writableEnded &&
   socket.readableLength === 0 &&
   socket.writableLength === 0;
+
+/** The descriptor below `socket`; -1 where this Node does not tell. */
+export function descriptorOf(socket: Socket): number {
+  const handle: unknown = Reflect.get(socket, '_handle');
+  const fd: unknown = isHandle(handle) ? Reflect.get(handle, 'fd') : undefined;
+  return typeof fd === 'number' ? fd : -1;
+}

@@ -3,12 +3,13 @@ import type { Buffer } from 'node:buffer';
 import { BlockList, createServer, isIPv6, type Server, type Socket } from 'node:net';
 import { type ClientRange, formatAddress, type ListenAddress } from '../config/address.ts';
 import type { ListenerProtocol } from '../config/types.ts';
+import type { DropReason } from '../observe/listener-metrics.ts';
 import { Roster } from '../gateway/roster.ts';
 import { Undecided } from './auto.ts';
 import { bind, type Binding, listenOn, type Unbind } from './bind.ts';
-import type { OpenConnection, Take, TransportContext } from './context.ts';
+import type { OpenConnection, Take, TransportContext, TransportLimits } from './context.ts';
 import { FastcgiConnection } from './fastcgi/connection.ts';
-import { attach, SOCKET_OPTIONS, type SocketHandle } from './handle.ts';
+import { attach, descriptorOf, SOCKET_OPTIONS, type SocketHandle } from './handle.ts';
 import { HttpServer } from './http/server.ts';
 import type { DetectedProtocol } from '../protocol/detect.ts';
 import type { ProtocolError } from '../protocol/errors.ts';
@@ -16,8 +17,8 @@ import { StreamConnection } from './stream/connection.ts';
 import type { Timed } from './timeouts.ts';
 import { SocketError } from './unix-socket.ts';
 
-/** Connections above the limit that are still told 503; beyond them a connection is closed without a word. */
-const COURTESY = 64;
+/** Descriptors nobody else must have taken for a connection to be told 503: it is closed again before more come. */
+const LAST_DESCRIPTORS = 8;
 
 export interface ListenerOptions extends Omit<Binding, 'address'> {
   readonly address: ListenAddress;
@@ -193,21 +194,16 @@ export class Listener implements Timed {
       socket.destroy();
       return;
     }
-    if (this.#count.open >= limits.connections + COURTESY) {
-      metrics.dropped('connection_limit');
+    const scarce = scarcity(socket, this.#count.open, limits);
+    if (scarce !== null) metrics.dropped(scarce.reason);
+    if (scarce?.isLast === true) {
       socket.destroy();
       return;
     }
-    const isFull = this.#count.open >= limits.connections;
-    this.#count.open += 1;
-    socket.once('close', () => (this.#count.open -= 1));
     count();
-    if (isFull) metrics.dropped('connection_limit');
-    const context = isFull ? this.#full : this.#context;
+    const context = scarce === null ? this.#context : this.#full;
     if (protocol === 'auto') {
-      this.#connections.add(
-        new Undecided(socket, context, (found, first) => this.#open(socket, found, context, first)),
-      );
+      this.#add(new Undecided(socket, context, (found, first) => this.#open(socket, found, context, first)));
     } else {
       this.#open(socket, protocol, context, null);
     }
@@ -233,16 +229,38 @@ export class Listener implements Timed {
 
   #forget(connection: OpenConnection): void {
     this.#connections.delete(connection);
+    this.#count.open -= 1;
     if (this.#connections.size === 0) this.#whenEmpty?.();
   }
 
-  #keep(connection: OpenConnection, context: TransportContext): void {
+  #add(connection: OpenConnection): void {
     this.#connections.add(connection);
+    this.#count.open += 1;
+  }
+
+  #keep(connection: OpenConnection, context: TransportContext): void {
+    this.#add(connection);
     if (context === this.#full) connection.serveOnce();
   }
 }
 
 const ignore = (): void => undefined;
+
+/**
+ * Why a new connection is not served, and whether it cannot even be told so. The kernel gives the lowest number that is
+ * free (accept(2)), so a high descriptor means that all below it are taken, by connections or by the apps' own files.
+ */
+function scarcity(
+  socket: Socket,
+  open: number,
+  { connections, courtesy, descriptors }: TransportLimits,
+): { reason: DropReason; isLast: boolean } | null {
+  const fd = descriptorOf(socket);
+  if (fd >= descriptors - courtesy)
+    return { reason: 'fd_limit', isLast: fd >= descriptors - LAST_DESCRIPTORS };
+  if (open >= connections) return { reason: 'connection_limit', isLast: open >= connections + courtesy };
+  return null;
+}
 
 function blockList(ranges: readonly ClientRange[]): BlockList {
   const list = new BlockList();

@@ -1,10 +1,11 @@
 // Unix sockets in the file system: who may connect, what an earlier process left behind, and what is ours to remove.
 import { Buffer } from 'node:buffer';
 import { once } from 'node:events';
-import { chownSync, lstatSync, mkdirSync, type Stats, unlinkSync } from 'node:fs';
+import { chownSync, lstatSync, type Stats, unlinkSync } from 'node:fs';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { MAX_SOCKET_PATH_BYTES } from '../config/address.ts';
+import { makeFolder } from './folder.ts';
 
 /** A socket file could not be made. `code` is the system's, or ERR_SOCKET_... where the system would not tell. */
 export class SocketError extends Error {
@@ -41,7 +42,7 @@ export async function makeSocketFile<T>(file: SocketFile, make: () => T | Promis
     );
   }
   // Below /run nothing outlives a reboot. Open for passing through: who may connect is the socket's own mode.
-  mkdirSync(dirname(file.path), { recursive: true, mode: 0o755 });
+  makeFolder(dirname(file.path), 0o755);
   await removeStale(file.path);
   // bind() makes the file with the umask of that moment: chmod afterwards would leave a gap.
   const umask = process.umask(0o777 & ~file.mode);

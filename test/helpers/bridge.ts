@@ -2,7 +2,7 @@
 // port for each way to reach it, and a check that neither logged what the test did not expect.
 import { expect } from 'chai';
 import { join } from 'node:path';
-import { type Daemon, startDaemon } from './daemon.ts';
+import { type Daemon, type DaemonOptions, startDaemon } from './daemon.ts';
 import { type CallOptions, type HttpCall, type HttpResponse, request, startCall } from './http-client.ts';
 import {
   fastcgiLocation,
@@ -58,6 +58,8 @@ export interface BridgeOptions {
   mounts: Readonly<Record<string, string | object>>;
   /** More of viaduct's configuration. */
   config?: object;
+  /** More for startDaemon(). */
+  daemon?: Omit<DaemonOptions, 'config'>;
   /** Directives for each server block of nginx. */
   server?: string;
   /** Directives for the end of each location, `{{module}}` being fastcgi, uwsgi, scgi or proxy. */
@@ -77,12 +79,21 @@ const ALWAYS_FINE = [/a client request body is buffered/, /an upstream response 
 export class Bridge {
   readonly daemon: Daemon;
   readonly nginx: Nginx;
+  readonly #options: BridgeOptions;
   #nginxSeen = 0;
   #daemonSeen = 0;
+  /** What the last test expected: lines of its last request may be read only after the answer to it. */
+  #before: Expected = {};
 
-  constructor(daemon: Daemon, nginx: Nginx) {
+  constructor(daemon: Daemon, nginx: Nginx, options: BridgeOptions) {
     this.daemon = daemon;
     this.nginx = nginx;
+    this.#options = options;
+  }
+
+  /** Writes viaduct's configuration with other mounts or settings; nothing is reloaded by that. */
+  configure(changes: Pick<Partial<BridgeOptions>, 'mounts' | 'config'>): Promise<void> {
+    return this.daemon.configure(configuration({ ...this.#options, ...changes }));
   }
 
   request(way: Way, options: CallOptions): Promise<HttpResponse> {
@@ -112,8 +123,14 @@ export class Bridge {
       .filter(({ level }) => level === 'warn' || level === 'error' || level === 'fatal')
       .map(({ msg }) => String(msg));
     this.#daemonSeen = lines.length;
-    expect(unexpected(serious, [...ALWAYS_FINE, ...nginx]), "nginx's error log").to.deep.equal([]);
-    expect(unexpected(messages, viaduct), "viaduct's log").to.deep.equal([]);
+    const late = this.#before;
+    this.#before = { nginx, viaduct };
+    const fine = {
+      nginx: [...ALWAYS_FINE, ...nginx, ...(late.nginx ?? [])],
+      viaduct: [...viaduct, ...(late.viaduct ?? [])],
+    };
+    expect(unexpected(serious, fine.nginx), "nginx's error log").to.deep.equal([]);
+    expect(unexpected(messages, fine.viaduct), "viaduct's log").to.deep.equal([]);
   }
 
   async stop(): Promise<void> {
@@ -124,7 +141,7 @@ export class Bridge {
 
 /** Starts viaduct, then nginx in front of it. */
 export async function startBridge(options: BridgeOptions): Promise<Bridge> {
-  const daemon = await startDaemon({ config: configuration(options) });
+  const daemon = await startDaemon({ ...options.daemon, config: configuration(options) });
   const http = options.ways
     .filter(({ keepConn }) => keepConn === true)
     .map((way) => keepaliveUpstream(way.name, addressOf(daemon, way)));
@@ -134,7 +151,8 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
     return serverBlock(server, way.name);
   });
   try {
-    return new Bridge(daemon, await startNginx({ http: http.join(''), servers: servers.join('') }));
+    const nginx = await startNginx({ http: http.join(''), servers: servers.join('') });
+    return new Bridge(daemon, nginx, options);
   } catch (error) {
     await daemon.remove();
     throw error;

@@ -1,12 +1,13 @@
 // Runs a real viaduct for one test: its own folder, configuration, sockets and logs; stopped by pid.
 // Knows the command line and the admin address only, nothing of what is inside the process.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Status } from '../../src/runtime/status.ts';
 import { type HttpResponse, request } from './http-client.ts';
 import { findFreePort } from './nginx.ts';
+import { descendantsOf, hasInEnvironment, listProcesses, residentMemory } from './processes.ts';
 import { projectRoot } from './project.ts';
 import { makeTempDir, removeTempDir } from './temp.ts';
 import { waitFor } from './wait.ts';
@@ -26,6 +27,12 @@ export interface DaemonOptions {
   open?: boolean;
   /** Milliseconds until it must be ready; 10000 unless told. */
   timeout?: number;
+  /** Some of its mounts do not boot: it counts as ready when it serves the others. */
+  degraded?: boolean;
+  /** A program and its arguments that become viaduct: `['prlimit', '--nofile=128']`. */
+  under?: readonly string[];
+  /** A file for its stderr, /dev/full say; Daemon.stderr() is empty then. */
+  stderrFile?: string;
 }
 
 export interface Metric {
@@ -35,6 +42,9 @@ export interface Metric {
 }
 
 export type LogLine = Readonly<Record<string, unknown>>;
+
+/** In the environment of every daemon that the tests start: its folder. Children that got away still have it. */
+export const MARK = 'VIADUCT_TEST_DIR';
 
 const PROGRAM = join(projectRoot, 'dist/src/cli/main.js');
 const STOP_TIMEOUT_MS = 10_000;
@@ -55,7 +65,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   for (let clashes = 0; ; clashes += 1) {
     const daemon = await launch(options);
     try {
-      await daemon.ready(options.timeout ?? 10_000);
+      await daemon.ready(options.timeout ?? 10_000, options.degraded);
       return daemon;
     } catch (error) {
       await daemon.remove();
@@ -68,7 +78,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   }
 }
 
-async function launch({ config, files = {}, env = {}, open = false }: DaemonOptions): Promise<Daemon> {
+async function launch(options: DaemonOptions): Promise<Daemon> {
+  const { config, files = {}, open = false } = options;
   const dir = await makeTempDir();
   if (open) await chmod(dir, 0o755);
   const text = withDefaults(asText(config));
@@ -77,12 +88,29 @@ async function launch({ config, files = {}, env = {}, open = false }: DaemonOpti
     await mkdir(dirname(join(dir, name)), { recursive: true });
     await writeFile(join(dir, name), await fillIn(content, dir, ports));
   }
-  const args = [PROGRAM, 'serve', '-c', join(dir, 'viaduct.yaml')];
-  const child = spawn(process.execPath, args, {
+  return run(dir, ports, options);
+}
+
+/** Starts it once more, on what an earlier one has left in its folder; the earlier one's remove() ends both. */
+export async function startAgain(earlier: Daemon): Promise<Daemon> {
+  const daemon = run(earlier.dir, earlier.ports, {});
+  await daemon.ready(10_000);
+  return daemon;
+}
+
+function run(
+  dir: string,
+  ports: ReadonlyMap<string, number>,
+  { env = {}, under = [], stderrFile }: Omit<DaemonOptions, 'config'>,
+): Daemon {
+  const [program, ...args] = [...under, process.execPath, PROGRAM, 'serve', '-c', join(dir, 'viaduct.yaml')];
+  const stderr = stderrFile === undefined ? 'pipe' : openSync(stderrFile, 'w');
+  const child = spawn(program, args, {
     cwd: dir,
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { ...process.env, ...env, [MARK]: dir },
+    stdio: ['ignore', 'ignore', stderr],
   });
+  if (stderr !== 'pipe') closeSync(stderr);
   return new Daemon(child, dir, ports);
 }
 
@@ -94,7 +122,8 @@ export class Daemon {
   /** Resolves with the exit code once it is gone; null where a signal ended it. */
   readonly exited: Promise<number | null>;
   readonly #child: ChildProcess;
-  readonly #ports: ReadonlyMap<string, number>;
+  /** What `{{port:NAME}}` stood for, by name. */
+  readonly ports: ReadonlyMap<string, number>;
   readonly #stderr: Buffer[] = [];
   #removal: Promise<void> | undefined;
 
@@ -102,7 +131,7 @@ export class Daemon {
     this.#child = child;
     this.dir = dir;
     this.pid = child.pid ?? 0;
-    this.#ports = ports;
+    this.ports = ports;
     running.add(child);
     child.stderr?.on('data', (chunk: Buffer) => this.#stderr.push(chunk));
     // Not "exit": stderr may still hold the reason then.
@@ -117,7 +146,7 @@ export class Daemon {
 
   /** The number `{{port}}` or `{{port:NAME}}` stood for. */
   port(name = ''): number {
-    const port = this.#ports.get(name);
+    const port = this.ports.get(name);
     if (port === undefined) throw new Error(`Cannot find port "${name}": the configuration has none`);
     return port;
   }
@@ -127,10 +156,11 @@ export class Daemon {
     return request({ socketPath: this.socket('admin'), path });
   }
 
-  async ready(timeout: number): Promise<void> {
+  async ready(timeout: number, degraded = false): Promise<void> {
     const isReady = async (): Promise<boolean> => {
       if (this.#isGone()) return true;
-      if (!existsSync(this.socket('admin'))) return this.log().some(({ msg }) => msg === 'Serving');
+      if (degraded || !existsSync(this.socket('admin')))
+        return this.log().some(({ msg }) => msg === 'Serving');
       return (await this.admin('/readyz')).status === 200;
     };
     await waitFor(isReady, { what: 'viaduct to be ready', timeout });
@@ -160,7 +190,7 @@ export class Daemon {
 
   /** Writes a file into its folder, the same placeholders as for startDaemon(). */
   async write(name: string, text: string): Promise<void> {
-    await writeFile(join(this.dir, name), await fillIn(text, this.dir, new Map(this.#ports)));
+    await writeFile(join(this.dir, name), await fillIn(text, this.dir, new Map(this.ports)));
   }
 
   /** /status.json */
@@ -199,12 +229,12 @@ export class Daemon {
     return waitFor(async () => (await this.accessLog()).find(fits), { what: `the access log line: ${what}` });
   }
 
-  /** Bytes of memory that are resident, from /proc. */
-  async rss(): Promise<number> {
-    const status = await readFile(`/proc/${this.pid}/status`, 'utf8');
-    const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1];
-    if (kilobytes === undefined) throw new Error(`Cannot find VmRSS in /proc/${this.pid}/status`);
-    return Number(kilobytes) * 1024;
+  /** Bytes of memory that are resident, of it and of all processes it has started. */
+  rss(): number {
+    return [this.pid, ...descendantsOf(this.pid).map(({ pid }) => pid)].reduce(
+      (sum, pid) => sum + residentMemory(pid),
+      0,
+    );
   }
 
   /** Closes our end of its stderr, as a log reader that died. */
@@ -233,9 +263,18 @@ export class Daemon {
     }
   }
 
-  /** Ends it at once and removes its folder: for `after` hooks. Fine after a stop(), and twice. */
+  /** Ends it and all it has started at once and removes its folder: for `after` hooks. Fine after a stop(), and twice. */
   remove(): Promise<void> {
-    return (this.#removal ??= this.stop('SIGKILL').then(() => removeTempDir(this.dir)));
+    return (this.#removal ??= this.#remove());
+  }
+
+  async #remove(): Promise<void> {
+    this.#child.kill('SIGKILL');
+    // By their mark, not by their parent: that may be gone, and a process that is stopped ends by nothing else.
+    for (const { pid } of listProcesses())
+      if (hasInEnvironment(pid, MARK, this.dir)) process.kill(pid, 'SIGKILL');
+    await this.stop('SIGKILL');
+    await removeTempDir(this.dir);
   }
 
   #isGone(): boolean {

@@ -66,6 +66,19 @@ export class FakeBody implements BodyReader {
     });
   }
 
+  async take(size: number): Promise<Uint8Array> {
+    const pieces: Uint8Array[] = [];
+    for (let left = size; left > 0;) {
+      const chunk = await this.read();
+      if (chunk === null) break;
+      if (chunk.length > left) this.#chunks.unshift(chunk.subarray(left));
+      pieces.push(chunk.subarray(0, left));
+      left -= Math.min(left, chunk.length);
+    }
+    const [only = Buffer.alloc(0)] = pieces;
+    return pieces.length <= 1 ? only : Buffer.concat(pieces);
+  }
+
   #answer(chunk: Uint8Array | null): void {
     this.#reader?.resolve(chunk);
     this.#reader = null;
@@ -77,6 +90,7 @@ export interface FakeExchangeOptions {
   /** The whole request body, or one that is still to come; without it there is none. */
   body?: string | FakeBody;
   halfDuplex?: boolean;
+  needsBuffering?: boolean;
   startedAt?: number;
   /** As after block(). */
   blocked?: boolean;
@@ -87,6 +101,7 @@ export class FakeExchange implements Exchange {
   readonly params: readonly string[];
   readonly body: FakeBody;
   readonly halfDuplex: boolean;
+  readonly needsBuffering: boolean;
   readonly startedAt: number;
   closed = false;
   onClose: ((reason: AbortReason) => void) | null = null;
@@ -117,6 +132,7 @@ export class FakeExchange implements Exchange {
 
   constructor(options: FakeExchangeOptions = {}) {
     const { params = [], body, halfDuplex = false, startedAt, blocked = false } = options;
+    this.needsBuffering = options.needsBuffering ?? false;
     this.#blocked = blocked;
     this.params = params;
     this.halfDuplex = halfDuplex;

@@ -1,8 +1,13 @@
 // The helper that runs the daemon, tried on its own before other tests stand on it.
 import { expect } from 'chai';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { type Daemon, startDaemon } from '../helpers/daemon.ts';
+import { connect, createServer } from 'node:net';
+import { type Daemon, MARK, startDaemon } from '../helpers/daemon.ts';
 import { request } from '../helpers/http-client.ts';
+import { Leftovers } from '../helpers/leftovers.ts';
+import { waitFor } from '../helpers/wait.ts';
 
 const LISTENERS = [
   { address: 'unix:{{dir}}/http.sock', protocol: 'http' },
@@ -30,7 +35,7 @@ describe('startDaemon', () => {
     expect(await daemon.metric('viaduct_connections_accepted_total')).to.equal(2);
     const line = await daemon.waitForAccess(({ uri }) => uri === '/a?b', 'of the second request');
     expect(line).to.include({ method: 'GET', status: 200, upstream: 'http' });
-    expect(await daemon.rss()).to.be.within(20 * 1024 * 1024, 500 * 1024 * 1024);
+    expect(daemon.rss()).to.be.within(20 * 1024 * 1024, 500 * 1024 * 1024);
     expect(await daemon.stop()).to.equal(0);
     expect(daemon.log().map(({ msg }) => msg)).to.include.members(['Serving', 'Stopping']);
     const { dir } = daemon;
@@ -59,5 +64,50 @@ admin: null
     }
     expect(failure).to.be.instanceOf(Error);
     expect(String(failure)).to.match(/Cannot find the file .*missing\.js/);
+  });
+});
+
+describe('Leftovers', () => {
+  let daemon: Daemon;
+  let leftovers: Leftovers;
+  beforeEach(async () => {
+    const mounts = [{ path: '/', app: 'viaduct:hello' }];
+    daemon = await startDaemon({ config: { listeners: LISTENERS, mounts } });
+    leftovers = new Leftovers(daemon);
+  });
+  afterEach(() => daemon.remove());
+
+  const failure = (work: Promise<unknown>): Promise<string> => work.then(() => 'none', String);
+
+  it('finds a process that got away, and nothing once that is gone', async () => {
+    // In a session of its own, and no child of the daemon.
+    const away = spawn('sleep', ['20'], {
+      detached: true,
+      env: { [MARK]: daemon.dir, PATH: process.env['PATH'] },
+    });
+    const ended = once(away, 'exit');
+    expect(await daemon.stop()).to.equal(0);
+    expect(await failure(leftovers.expectNothing())).to.match(/processes to end: \d+ \w sleep 20/);
+    away.kill('SIGKILL');
+    await ended;
+    await leftovers.expectNothing();
+  });
+
+  it('finds a socket file', async () => {
+    expect(await daemon.stop()).to.equal(0);
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(daemon.socket('left'), resolve));
+    expect(await failure(leftovers.expectNothing())).to.include('left.sock');
+    server.close();
+  });
+
+  it('finds a connection that stays open', async () => {
+    const socket = connect(daemon.socket('http'));
+    await once(socket, 'connect');
+    await waitFor(async () => (await daemon.metric('viaduct_connections')) === 1, { what: 'the connection' });
+    const waiting = failure(leftovers.expectQuiet(0, 300));
+    expect(await waiting).to.match(/gauges to be 0, with viaduct_connections\{.*http\.sock/);
+    socket.destroy();
+    await leftovers.expectQuiet();
   });
 });

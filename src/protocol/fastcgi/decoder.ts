@@ -2,6 +2,7 @@
 import { ByteCollector } from '../byte-collector.ts';
 import { ProtocolError, type ProtocolErrorCode } from '../errors.ts';
 import type { ProtocolLimits } from '../limits.ts';
+import { uint16 } from '../uint16.ts';
 import {
   FCGI_VERSION,
   HEADER_LENGTH,
@@ -111,8 +112,8 @@ export class FastcgiDecoder {
       return;
     }
     const type = header[at + 1] as number;
-    const length = header.readUInt16BE(at + 4);
-    this.#id = header.readUInt16BE(at + 2);
+    const length = uint16(header, at + 4);
+    this.#id = uint16(header, at + 2);
     this.#contentLeft = length;
     this.#paddingLeft = header[at + 6] as number;
     this.#request = null;
@@ -274,7 +275,7 @@ export class FastcgiDecoder {
 
   #begin(body: Buffer, at: number): void {
     const id = this.#id;
-    const role = body.readUInt16BE(at);
+    const role = uint16(body, at);
     const keepConn = ((body[at + 2] as number) & KEEP_CONN) !== 0;
     if (role !== RESPONDER) {
       this.#notice('ERR_FCGI_UNKNOWN_ROLE', `Refused request ${id}: role is ${role}, wanted 1 (Responder)`);

@@ -1,8 +1,11 @@
 // FastCGI 1.0 records that the application side sends. Bytes only; who writes them, and when, is not known here.
+import { latin1Write } from '../latin1.ts';
 import { FCGI_VERSION, HEADER_LENGTH, MAX_CONTENT_LENGTH, RecordType } from './constants.ts';
 
 /** Up to here one buffer is cheaper than a writev of views (measured in bench/micro/encoder.ts). */
 const COALESCE = 8 * 1024;
+/** A record up to here goes into the buffer of its header. */
+const SMALL = 512;
 const END_LENGTH = 8;
 /** Empty STDOUT and END_REQUEST. */
 const TAIL_LENGTH = 2 * HEADER_LENGTH + END_LENGTH;
@@ -21,9 +24,14 @@ function writeHeader(out: Buffer, at: number, type: number, id: number, length: 
 
 function writeEnd(out: Buffer, at: number, id: number, appStatus: number, protocolStatus: number): number {
   const body = writeHeader(out, at, RecordType.EndRequest, id, END_LENGTH);
-  out.writeUInt32BE(appStatus, body);
-  out.fill(0, body + 4, body + END_LENGTH);
+  out[body] = appStatus >>> 24;
+  out[body + 1] = appStatus >>> 16;
+  out[body + 2] = appStatus >>> 8;
+  out[body + 3] = appStatus;
   out[body + 4] = protocolStatus;
+  out[body + 5] = 0;
+  out[body + 6] = 0;
+  out[body + 7] = 0;
   return body + END_LENGTH;
 }
 
@@ -84,7 +92,9 @@ export function encodeStdout(
 ): Uint8Array[] {
   let size = head.length;
   for (const chunk of body) size += chunk.length;
-  return size <= COALESCE ? [encodeSmall(id, head, body, size, last)] : encodeLarge(id, head, body, last);
+  return size <= COALESCE
+    ? [encodeSmall(id, head, body, size, last)]
+    : encodeLarge(id, head, body, size, last);
 }
 
 function encodeSmall(
@@ -99,7 +109,7 @@ function encodeSmall(
   let at = 0;
   if (size > 0) {
     at = writeHeader(out, at, RecordType.Stdout, id, size);
-    at += out.write(head, at, 'latin1');
+    at += latin1Write(out, head, at);
     for (const chunk of body) {
       out.set(chunk, at);
       at += chunk.length;
@@ -109,10 +119,22 @@ function encodeSmall(
   return out;
 }
 
-function encodeLarge(id: number, head: string, body: readonly Uint8Array[], last: boolean): Uint8Array[] {
+function encodeLarge(
+  id: number,
+  head: string,
+  body: readonly Uint8Array[],
+  size: number,
+  last: boolean,
+): Uint8Array[] {
   const out: Uint8Array[] = [];
-  if (head !== '') pushRecords(out, id, Buffer.from(head, 'latin1'));
-  for (const chunk of body) pushRecords(out, id, chunk);
+  if (size <= MAX_CONTENT_LENGTH) {
+    const start = Buffer.allocUnsafe(HEADER_LENGTH + head.length);
+    latin1Write(start, head, writeHeader(start, 0, RecordType.Stdout, id, size));
+    out.push(start, ...body);
+  } else {
+    if (head !== '') pushRecords(out, id, Buffer.from(head, 'latin1'));
+    for (const chunk of body) pushRecords(out, id, chunk);
+  }
   if (last) {
     const tail = Buffer.allocUnsafe(TAIL_LENGTH);
     writeTail(tail, 0, id);
@@ -127,10 +149,14 @@ function writeTail(out: Buffer, at: number, id: number): void {
 
 function pushRecords(out: Uint8Array[], id: number, chunk: Uint8Array): void {
   for (let at = 0; at < chunk.length; at += MAX_CONTENT_LENGTH) {
-    const piece =
-      at === 0 && chunk.length <= MAX_CONTENT_LENGTH ? chunk : chunk.subarray(at, at + MAX_CONTENT_LENGTH);
-    const header = Buffer.allocUnsafe(HEADER_LENGTH);
-    writeHeader(header, 0, RecordType.Stdout, id, piece.length);
-    out.push(header, piece);
+    const length = Math.min(MAX_CONTENT_LENGTH, chunk.length - at);
+    const piece = length === chunk.length ? chunk : chunk.subarray(at, at + length);
+    // A chunk of 64 KiB is one byte more than a record holds.
+    const copied = length <= SMALL ? length : 0;
+    const header = Buffer.allocUnsafe(HEADER_LENGTH + copied);
+    writeHeader(header, 0, RecordType.Stdout, id, length);
+    out.push(header);
+    if (copied > 0) header.set(piece, HEADER_LENGTH);
+    else out.push(piece);
   }
 }

@@ -1,7 +1,7 @@
 // Name-value pairs (FastCGI 1.0, section 3.4): length, length, name, value; a length is one byte, or four with the top bit set.
 import { ProtocolError } from '../errors.ts';
 import { latin1Slice } from '../latin1.ts';
-import { keepName, keptName } from '../names.ts';
+import { keepName, keptName, viewOf } from '../names.ts';
 import { checkParam } from '../params.ts';
 
 /** How many strings the last block gave: the next one most likely gives as many, and an array of that size need not grow. */
@@ -23,6 +23,8 @@ export function decodePairs(
   const text = latin1Slice(block, from, to);
   // oxlint-disable-next-line unicorn/no-new-array -- Array.from() would fill it first
   const pairs = new Array<string>(expected);
+  const view = viewOf(block);
+  const base = block.byteOffset;
   let count = 0;
   let at = from;
   // NULs that belong to lengths. If the block has more, a name or a value has one: that is seen for all of them at once.
@@ -53,16 +55,16 @@ export function decodePairs(
     } else {
       zeros += zerosIn(block, start, at);
     }
-    let name = keptName(block, at, nameLength);
+    let name = keptName(view, base + at, nameLength);
     if (name === null) {
       name = text.slice(at - from, valueStart - from);
-      if (!keepName(name, block, at)) clean = false;
+      if (!keepName(name, view, base + at)) clean = false;
     }
     pairs[count++] = name;
     pairs[count++] = text.slice(valueStart - from, end - from);
     at = end;
   }
-  pairs.length = expected = count;
+  if (count !== expected) pairs.length = expected = count;
   return clean && zerosOf(text) === zeros ? pairs : checkedPairs(pairs, dropped);
 }
 

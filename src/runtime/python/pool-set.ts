@@ -12,8 +12,8 @@ import type { PythonProcess, PythonProcessOptions } from './process.ts';
 
 /** What becomes of Python processes; `place` is the number among those of all pools. */
 export interface PythonEvents {
-  spawned(process: PythonProcess, place: number): void;
-  serving(process: PythonProcess, place: number): void;
+  spawned(process: PythonProcess): void;
+  serving(process: PythonProcess): void;
   exited(process: PythonProcess, place: number, reason: ExitReason): void;
 }
 
@@ -139,8 +139,8 @@ export class PoolSet {
   ): Pool {
     const { config, generation, workers, logs, events, tell, start } = this.#options;
     const poolEvents: PoolEvents = {
-      spawned: (process) => events.spawned(process, firstPlace + process.number),
-      serving: (process) => events.serving(process, firstPlace + process.number),
+      spawned: (process) => events.spawned(process),
+      serving: (process) => events.serving(process),
       exited: (process, reason) => events.exited(process, firstPlace + process.number, reason),
       state: tell,
     };

@@ -38,6 +38,8 @@ const STACKS_TIME = 1000;
 const SHOWN_LINES = 20;
 
 export class PythonProcess implements Occupant {
+  /** The name of its mount. */
+  readonly mount: string;
   readonly number: number;
   readonly startedAt: number = performance.now();
   /** A process whose app does not load ends: one that is there lacks nothing. */
@@ -68,6 +70,7 @@ export class PythonProcess implements Occupant {
 
   constructor(options: PythonProcessOptions) {
     this.#options = options;
+    this.mount = options.mount.name;
     this.number = options.number;
     const { mount, python, ids } = options;
     this.#process = startPython(python, mount, ids);
@@ -164,7 +167,7 @@ export class PythonProcess implements Occupant {
   }
 
   get #about(): Record<string, unknown> {
-    return { mount: this.#options.mount.name, process: this.number, process_pid: this.pid };
+    return { mount: this.mount, process: this.number, process_pid: this.pid };
   }
 
   #configure(): void {
@@ -250,7 +253,7 @@ export class PythonProcess implements Occupant {
 
   /** The first reason counts: the others follow from it. */
   #fail(message: string): void {
-    this.failure ??= { mount: this.#options.mount.name, message };
+    this.failure ??= { mount: this.mount, message };
   }
 
   #remember(line: string): void {

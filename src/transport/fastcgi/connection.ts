@@ -25,7 +25,11 @@ export class FastcgiConnection extends Connection implements FastcgiSink {
   readonly #decoder: FastcgiDecoder;
   readonly #requests = new IdTable<FastcgiExchange>();
   /** Exchanges whose params are complete; they go to the gateway when the chunk is read, so that a short body is there with them. */
-  readonly #ready: FastcgiExchange[] = [];
+  #ready: FastcgiExchange | null = null;
+  /** Behind #ready, where there is more than one: an array that is filled for each request costs 150 bytes. */
+  #moreReady: FastcgiExchange[] = [];
+  /** Requests that the gateway has. */
+  #running = 0;
   /** After this request the connection may not carry another. */
   #lastRequest = false;
   /** A response was cut short: the connection breaks once its other requests are done. */
@@ -38,7 +42,7 @@ export class FastcgiConnection extends Connection implements FastcgiSink {
 
   /** END_REQUEST was sent. */
   release(exchange: FastcgiExchange): void {
-    this.#requests.delete(exchange.id);
+    this.#forget(exchange);
     this.#decoder.release(exchange.id);
     // FastCGI 1.0, section 3.5: without FCGI_KEEP_CONN the application closes after its response.
     if (!exchange.keepConn) this.#lastRequest = true;
@@ -51,13 +55,12 @@ export class FastcgiConnection extends Connection implements FastcgiSink {
    * the decoder: it was never ended, and no other request may take it.
    */
   cut(exchange: FastcgiExchange): void {
-    this.#requests.delete(exchange.id);
+    this.#forget(exchange);
     this.#poisoned = true;
     this.#settle();
   }
 
   onBegin(id: number, keepConn: boolean): void {
-    if (this.#requests.size === 0) this.setState('reading');
     this.#requests.set(id, new FastcgiExchange(this, id, keepConn, this.readAt, this.context.timeouts.send));
   }
 
@@ -71,8 +74,8 @@ export class FastcgiConnection extends Connection implements FastcgiSink {
       return;
     }
     exchange.open(params, declared);
-    this.setState('active');
-    this.#ready.push(exchange);
+    if (this.#ready === null) this.#ready = exchange;
+    else this.#moreReady.push(exchange);
   }
 
   onStdin(id: number, chunk: Buffer): void {
@@ -140,10 +143,11 @@ export class FastcgiConnection extends Connection implements FastcgiSink {
 
   protected decode(chunk: Buffer): void {
     this.#decoder.push(chunk);
-    for (const exchange of this.#ready) this.#dispatch(exchange);
-    this.#ready.length = 0;
-    // Of a management record too: what has begun must end, and what has ended is no reason to close.
-    if (this.#requests.size === 0) this.setState(this.#decoder.idle ? 'idle' : 'reading');
+    if (this.#ready !== null) this.#dispatchReady(this.#ready);
+    // Only now: a request that was answered at once never made the connection anything but idle. What is left of a
+    // management record counts too: what has begun must end, and what has ended is no reason to close.
+    if (this.#running > 0) this.setState('active');
+    else this.setState(this.#requests.size === 0 && this.#decoder.idle ? 'idle' : 'reading');
   }
 
   /**
@@ -204,15 +208,30 @@ export class FastcgiConnection extends Connection implements FastcgiSink {
     exchange.reject(408);
   }
 
+  #dispatchReady(first: FastcgiExchange): void {
+    const more = this.#moreReady;
+    this.#ready = null;
+    if (more.length > 0) this.#moreReady = [];
+    this.#dispatch(first);
+    for (const exchange of more) this.#dispatch(exchange);
+  }
+
   #dispatch(exchange: FastcgiExchange): void {
     if (exchange.closed) return;
     exchange.dispatched = true;
+    this.#running += 1;
     this.context.handle(exchange);
   }
 
   #loseAll(reason: AbortReason): void {
     for (const exchange of this.#requests.values()) exchange.close(reason);
     this.#requests.clear();
+    this.#running = 0;
+  }
+
+  #forget(exchange: FastcgiExchange): void {
+    this.#requests.delete(exchange.id);
+    if (exchange.dispatched) this.#running -= 1;
   }
 
   /** Decides what becomes of the connection now that a request is gone. */

@@ -42,6 +42,10 @@ export class FastcgiExchange implements Exchange {
     this.body = new BodyQueue(-1, connection);
   }
 
+  get needsBuffering(): boolean {
+    return this.keepConn;
+  }
+
   /** The params are complete. `declared`: bytes of CONTENT_LENGTH, -1 without one. */
   open(params: readonly string[], declared: number): void {
     this.params = params;

@@ -11,6 +11,7 @@ import { httpParams } from './params.ts';
 export class HttpExchange implements Exchange {
   readonly protocol = 'http';
   readonly halfDuplex = false;
+  readonly needsBuffering = false;
   readonly startedAt: number = performance.now();
   readonly params: readonly string[];
   readonly body: BodyQueue;
@@ -37,6 +38,7 @@ export class HttpExchange implements Exchange {
     this.body = new BodyQueue(declaredLength(request), {
       pause: () => request.pause(),
       resume: () => request.resume(),
+      keep: (part) => part,
     });
     request.on('data', (chunk: Buffer) => this.body.push(chunk));
     request.on('end', () => this.body.end());

@@ -15,6 +15,7 @@ const HOLD_TIME = 5;
 export class StreamExchange implements Exchange {
   readonly protocol: StreamProtocol;
   readonly halfDuplex = true;
+  readonly needsBuffering = false;
   readonly startedAt: number;
   readonly params: readonly string[];
   readonly body: BodyQueue;

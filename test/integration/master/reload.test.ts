@@ -1,10 +1,12 @@
 // `viaduct reload`, `stop` and `status` against a running viaduct: what a reload takes on, what it refuses, and that
 // what serves goes on serving.
 import { expect } from 'chai';
-import { existsSync, statSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { existsSync, renameSync, statSync, unlinkSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { Agent } from 'node:http';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { fixtureApp } from '../../helpers/bridge.ts';
 import { type CliResult, runViaduct } from '../../helpers/cli.ts';
 import { type Daemon, type DaemonOptions, startDaemon } from '../../helpers/daemon.ts';
@@ -13,6 +15,9 @@ import { waitFor } from '../../helpers/wait.ts';
 
 const HTTP = { address: 'unix:{{dir}}/http.sock', protocol: 'http' };
 const HELLO = { path: '/', app: 'viaduct:hello' };
+
+const runProgram = promisify(execFile);
+const DEAD_SOCKET = 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])';
 
 const answering = (text: string): string =>
   `module.exports = (environ, start) => { start('200 OK', []); return [Buffer.from('${text}')]; };\n`;
@@ -225,6 +230,28 @@ describe('viaduct reload', () => {
       agent.destroy();
     }
   });
+
+  for (const [what, take] of [
+    ['removes', (path: string): void => unlinkSync(path)],
+    ['replaces', (path: string): void => renameSync(`${path}.other`, path)],
+  ] as const) {
+    it(`binds a socket anew whose file somebody ${what}, with the configuration that serves`, async () => {
+      await start({ config: { listeners: [HTTP], mounts: [HELLO] } });
+      const path = daemon.socket('http');
+      // A dead socket, as another process would leave it.
+      await runProgram('python3', ['-c', DEAD_SOCKET, `${path}.other`]);
+      await daemon.configure('not: a configuration');
+      take(path);
+      const back = await waitFor(() => get('/').catch(() => null), { what: 'an answer', timeout: 8000 });
+      expect(back?.status).to.equal(200);
+      expect((await daemon.status()).generation).to.equal(2);
+      expect(daemon.log().map(({ msg }) => msg)).to.include(
+        `Somebody removed or replaced the socket file of unix:${path}: binding it anew`,
+      );
+      expect((await verb('reload')).code).to.equal(4);
+      expect((await get('/')).status).to.equal(200);
+    });
+  }
 
   it('kills a worker that does not listen any more', async () => {
     const files = {

@@ -1,5 +1,6 @@
 // How responses leave: in one write, on connections that are used again or closed, interleaved where FastCGI allows it.
 import { expect } from 'chai';
+import type { Application } from '../../../src/gateway/contract.ts';
 import { fcgiRecord, fcgiRequest, FcgiType } from '../../helpers/bytes.ts';
 import {
   ALL_DIALECTS,
@@ -16,6 +17,17 @@ import { startWorker, type TestWorker } from '../../helpers/worker.ts';
 import { echo, Gate, hello } from './apps.ts';
 
 const { fastcgi, http } = DIALECTS;
+
+/** 40 chunks of 64 KiB at /large, one by one and at once; 64 bytes anywhere else. */
+const flood: Application = (environ, startResponse) => {
+  startResponse('200 OK', []);
+  const isLarge = environ.PATH_INFO === '/large';
+  return chunks(isLarge ? 40 : 1, Buffer.alloc(isLarge ? 64 * 1024 : 64));
+};
+
+function* chunks(count: number, chunk: Uint8Array): Iterable<Uint8Array> {
+  for (let sent = 0; sent < count; sent++) yield chunk;
+}
 
 describe('wire: responses', () => {
   let worker: TestWorker;
@@ -113,6 +125,51 @@ describe('wire: responses', () => {
       expect(worker.connections).to.deep.equal({ idle: 1, reading: 0, active: 0 });
     });
   }
+
+  it('large bodies come and go whole on kept connections, two at a time', async () => {
+    await start('fastcgi', 'unix');
+    const peers = [await worker.connect(), await worker.connect()];
+    const answers = async (from: readonly number[]): Promise<(Buffer | undefined)[]> => {
+      for (const [which, peer] of peers.entries())
+        await peer.until('an answer', (all) => fastcgi.answer(all.subarray(from[which]))?.whole);
+      return peers.map((peer, which) => fastcgi.answer(peer.received.subarray(from[which]))?.body);
+    };
+    for (let round = 0; round < 8; round++) {
+      const small = peers.map((peer) => peer.size);
+      for (const peer of peers) peer.send(ask(fastcgi, 'small', { path: '/echo' }));
+      await answers(small);
+      const contents = peers.map((_, which) => Buffer.alloc(300_000 + 7 * round, 16 * round + which));
+      const large = peers.map((peer) => peer.size);
+      for (const [which, peer] of peers.entries())
+        peer.send(fastcgi.head({ path: '/echo', length: contents[which]?.length ?? 0 }));
+      // In turns, so that what one of them keeps lies there while the other is read.
+      for (let at = 0; at < 400_000; at += 50_000) {
+        for (const [which, peer] of peers.entries()) {
+          const part = contents[which]?.subarray(at, at + 50_000) ?? Buffer.alloc(0);
+          if (part.length > 0) peer.send(fastcgi.body(part));
+        }
+      }
+      for (const peer of peers) peer.send(fastcgi.bodyEnd());
+      const echoes = await answers(large);
+      for (const [which, content] of contents.entries())
+        expect(echoes[which]?.equals(content)).to.equal(true);
+    }
+  });
+
+  it('a response that fills the socket goes on, whichever request of its connection it is', async () => {
+    worker = await startWorker({ listeners: [{ protocol: 'fastcgi' }], mounts: [{ app: flood }] });
+    for (let small = 0; small < 6; small++) {
+      const peer = await worker.connect();
+      for (let round = 0; round <= small; round++) {
+        const from = peer.size;
+        peer.send(ask(fastcgi, '', { path: round === small ? '/large' : '/small' }));
+        await peer.until(`answer ${round}`, (all) => fastcgi.answer(all.subarray(from))?.whole);
+        const length = fastcgi.answer(peer.received.subarray(from))?.body.length;
+        expect(length).to.equal(round === small ? 40 * 64 * 1024 : 64);
+      }
+      peer.destroy();
+    }
+  });
 
   it('FastCGI requests that come interleaved are answered as they are done', async () => {
     await start('fastcgi', 'unix');

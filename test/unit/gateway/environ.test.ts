@@ -2,11 +2,18 @@
 /* oxlint-disable unicorn/consistent-function-scoping -- a helper stands beside the only test that calls it */
 import { expect } from 'chai';
 import { type Environ } from '../../../src/gateway/contract.ts';
-import { fillEnviron, RequestEnviron, type RequestPath } from '../../../src/gateway/environ.ts';
+import {
+  completeEnviron,
+  makeEnviron,
+  type RequestEnviron,
+  type RequestPath,
+} from '../../../src/gateway/environ.ts';
 import { ErrorLines } from '../../../src/gateway/error-stream.ts';
 import { Input } from '../../../src/gateway/input.ts';
 import { FakeBody } from '../../helpers/fake-exchange.ts';
 import { PATH_CASES } from './path-cases.ts';
+
+const CONTROLLER = new AbortController();
 
 interface Filled {
   environ: Environ;
@@ -15,8 +22,18 @@ interface Filled {
 
 function fill(...params: string[]): Filled {
   const errors = new ErrorLines({ appLine: () => undefined });
-  const environ = new RequestEnviron(new Input(new FakeBody(0).end()), errors, new AbortController());
-  return { place: fillEnviron(environ, params), environ };
+  const input = new Input(new FakeBody(0).end());
+  const make = (): RequestEnviron => makeEnviron(params, input, errors, CONTROLLER);
+  const environ = make();
+  const before = Object.entries(environ);
+  const place = completeEnviron(environ);
+  // A list that comes often gets a constructor of its own: what that makes has to be the same.
+  let often = make();
+  for (let times = 0; times < 20; times++) often = make();
+  expect(Object.entries(often)).to.have.deep.members(before);
+  expect(completeEnviron(often)).to.deep.equal(place);
+  expect(Object.entries(often)).to.have.deep.members(Object.entries(environ));
+  return { place, environ: often };
 }
 
 const placeOf = (...params: string[]): [string, string] => {

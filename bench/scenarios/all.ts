@@ -1,0 +1,20 @@
+// Every scenario, in the order of the report.
+import type { Scenario } from '../lib/scenario.ts';
+import { accessLog } from './access-log.ts';
+import { bulkScenarios } from './bulk.ts';
+import { connections } from './connections.ts';
+import { decode } from './decode.ts';
+import { hello } from './hello.ts';
+import { idle } from './idle.ts';
+import { json, params } from './pages.ts';
+
+export const SCENARIOS: readonly Scenario[] = [
+  hello,
+  json,
+  params,
+  connections,
+  accessLog,
+  ...bulkScenarios,
+  idle,
+  decode,
+];
