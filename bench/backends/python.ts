@@ -5,8 +5,8 @@ import { startChild } from '../lib/child.ts';
 import { findProgram } from '../lib/tools.ts';
 import { PROGRAMS } from './paths.ts';
 
-const UWSGI = /^uwsgi_python3$/;
-const GUNICORN = /^gunicorn$/;
+export const UWSGI = /^uwsgi_python3$/;
+export const GUNICORN = /^gunicorn$/;
 
 export const uwsgi: Backend = {
   name: 'uWSGI',
@@ -41,6 +41,6 @@ export const gunicorn: Backend = {
   },
 };
 
-function missing(program: RegExp, packages: string): string | null {
+export function missing(program: RegExp, packages: string): string | null {
   return findProgram(program) === undefined ? `${packages} not installed` : null;
 }

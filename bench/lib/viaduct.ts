@@ -14,8 +14,8 @@ export interface ViaductOptions {
   /** Its folder: configuration, log, pid file. */
   readonly dir: string;
   readonly listeners: readonly [ViaductListener, ...ViaductListener[]];
-  /** Path to FILE:EXPORT. */
-  readonly mounts: Readonly<Record<string, string>>;
+  /** Path to FILE:EXPORT, or to a mount as the configuration has it. */
+  readonly mounts: Readonly<Record<string, string | object>>;
   /** This one unless told. */
   readonly node?: string;
   /** For node, in front of the program: `--cpu-prof` say. */
@@ -41,7 +41,9 @@ export async function startViaduct(options: ViaductOptions): Promise<Child> {
     limits: { connections },
     // A heavy transfer may take longer than a request should.
     timeouts: { request: '10m' },
-    mounts: Object.entries(mounts).map(([path, app]) => ({ path, app })),
+    mounts: Object.entries(mounts).map(([path, mount]) =>
+      typeof mount === 'string' ? { path, app: mount } : { path, ...mount },
+    ),
     admin: { address: `unix:${join(dir, 'admin.sock')}` },
     log: { access: { enabled: accessLog, file: join(dir, 'access.log') } },
   };

@@ -7,6 +7,7 @@ import { decode } from './decode.ts';
 import { hello } from './hello.ts';
 import { idle } from './idle.ts';
 import { json, params } from './pages.ts';
+import { pythonScenarios } from './python.ts';
 
 export const SCENARIOS: readonly Scenario[] = [
   hello,
@@ -17,4 +18,5 @@ export const SCENARIOS: readonly Scenario[] = [
   ...bulkScenarios,
   idle,
   decode,
+  ...pythonScenarios,
 ];

@@ -29,6 +29,11 @@ export class Generations {
     return this.children.reduce((sum, { stats }) => sum + stats.inFlight, 0);
   }
 
+  /** For people. */
+  get summary(): string {
+    return `Generation ${this.current?.id ?? 0} serves with ${this.current?.slots.length ?? 0} workers`;
+  }
+
   /** Whether workers of one configuration only live. */
   get isSingle(): boolean {
     return this.#draining.size === 0 && this.coming === null;

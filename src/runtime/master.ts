@@ -107,7 +107,7 @@ export class Master implements GenerationEvents {
       await this.#close();
       throw error;
     }
-    this.#systemd.ready(this.#summary());
+    this.#systemd.ready(this.#generations.summary);
     this.#systemd.startWatchdog();
   }
 
@@ -215,7 +215,7 @@ export class Master implements GenerationEvents {
     try {
       await this.#change();
     } finally {
-      if (!this.#stopping) this.#systemd.ready(this.#summary());
+      if (!this.#stopping) this.#systemd.ready(this.#generations.summary);
     }
   }
 
@@ -334,12 +334,6 @@ export class Master implements GenerationEvents {
   #unready(): string[] {
     if (this.#stopping) return ['viaduct is draining: it stops'];
     return this.#generations.current?.unready ?? ['the apps are still booting'];
-  }
-
-  /** For people. */
-  #summary(): string {
-    const { current } = this.#generations;
-    return `Generation ${current?.id ?? 0} serves with ${current?.slots.length ?? 0} workers`;
   }
 
   #status(): object {
