@@ -10,6 +10,10 @@ needed='
 nginx    nginx
 python3  python3
 systemd  systemd-notify
+python3-django    -
+python3-flask     -
+python3-werkzeug  -
+python3-webtest   -
 '
 
 missing=()

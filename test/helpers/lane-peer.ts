@@ -167,16 +167,16 @@ function asAnswer(frames: readonly WholeFrame[]): LaneAnswer {
   const head = frames.find(({ kind }) => kind === Kind.HEAD)?.head ?? [];
   const headers: [string, string][] = [];
   for (let at = 1; at < head.length; at += 2) headers.push([head[at] ?? '', head[at + 1] ?? '']);
-  const of = (...kinds: number[]): Buffer =>
+  const bytesOf = (...kinds: number[]): Buffer =>
     Buffer.concat(frames.filter(({ kind }) => kinds.includes(kind)).map(({ bytes }) => bytes));
   const error = frames.at(-1)?.kind === Kind.ERR ? String(frames.at(-1)?.bytes).split('\0') : null;
   return {
     frames,
     status: head[0] ?? '',
     headers,
-    body: of(Kind.HEAD, Kind.DATA),
+    body: bytesOf(Kind.HEAD, Kind.DATA),
     error,
-    log: String(of(Kind.LOG)),
+    log: String(bytesOf(Kind.LOG)),
   };
 }
 

@@ -1038,6 +1038,7 @@ class Worker:
         self._terminated = False
         self._running = 0           # lanes whose thread has not ended
         self._change = threading.Condition()
+        self._masks = threading.local()
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._told = None
 
@@ -1091,7 +1092,8 @@ class Worker:
         self._wake_reader.setblocking(False)
         signal.set_wakeup_fd(self._wake_writer.fileno(), warn_on_full_buffer=False)
         signal.signal(signal.SIGTERM, self._on_term)
-        os.register_at_fork(after_in_child=self._after_fork)
+        os.register_at_fork(
+            before=self._before_fork, after_in_parent=self._restore_signals, after_in_child=self._after_fork)
         if self.limits.get('thread_stack'):
             threading.stack_size(self.limits['thread_stack'])
         self._lanes = [Lane(self, number) for number in range(config['threads'])]
@@ -1249,6 +1251,13 @@ class Worker:
             os.killpg(os.getpid(), signal.SIGKILL)
         os._exit(0)
 
+    def _before_fork(self):
+        # The child must not take a SIGTERM that is for it by our handler: the interpreter would forget about it.
+        self._masks.before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+    def _restore_signals(self):
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._masks.before)
+
     def _after_fork(self):
         """In a child that the application forked: it is no part of this process."""
         self._change = threading.Condition()
@@ -1260,6 +1269,7 @@ class Worker:
             sock.close()
         for lane in self._lanes:
             lane.abandon()
+        self._restore_signals()
 
 
 def prepare():

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { PROGRAM } from '../../../src/apps/python/program.ts';
@@ -243,7 +243,7 @@ describe('worker.py, the process', () => {
       expect(
         hellos.map((hello) => [hello?.kind, hello?.flags, hello?.aux, hello?.bytes.length]),
       ).to.deep.equal(Array.from({ length: 3 }, () => [Kind.HELLO, 0, 1, 0]));
-      expect(hellos.map((hello) => hello?.head).toSorted()).to.deep.equal(
+      expect(hellos.map((hello) => hello?.head)).to.have.deep.members(
         [0, 1, 2].map((thread) => [String(peer.child.pid), '5', String(thread), 'feed']),
       );
     });
@@ -307,9 +307,9 @@ describe('worker.py, the process', () => {
       peer.tell({ kind: 'lanes', lanes: [path] });
       await waitFor(() => peer.live.length === 0, { what: 'the end of the first lane' });
       const server = createServer();
-      const [socket] = (
-        await Promise.all([once(server, 'connection'), once(server.listen(path), 'listening')])
-      )[0];
+      const arrived = once(server, 'connection');
+      server.listen(path);
+      const [socket] = (await arrived) as [Socket];
       const lane = new LaneEnd(socket);
       expect(String((await lane.ask({ PATH_INFO: '/hello' })).body)).to.equal('hello');
       socket.destroy();
@@ -427,7 +427,7 @@ describe('worker.py, the process', () => {
       expect(one?.['stack']).to.match(/in sleeps\n {4}time\.sleep/);
       peer.tell({ kind: 'stacks' });
       const all = (await peer.message('stacks'))['threads'] as Message[];
-      expect(all.map(({ thread, busy }) => [thread, busy]).toSorted()).to.deep.equal(
+      expect(all.map(({ thread, busy }) => [thread, busy])).to.have.deep.members(
         [0, 1, 2].map((thread) => [thread, thread === lane.thread]),
       );
       peer.tell({ kind: 'dance' });

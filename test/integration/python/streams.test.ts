@@ -32,7 +32,7 @@ describe('worker.py, streams', () => {
   };
 
   describe('wsgi.input', () => {
-    const body = 'one\ntwo\n\nthree';
+    const text = 'one\ntwo\n\nthree';
     const cases: [calls: string, results: string[]][] = [
       ['read()', ["b'one\\ntwo\\n\\nthree'"]],
       ['read(-1);read(-1);read(5)', ["b'one\\ntwo\\n\\nthree'", "b''", "b''"]],
@@ -52,12 +52,12 @@ describe('worker.py, streams', () => {
     ];
     for (const [calls, results] of cases) {
       it(`has the semantics of a file: ${calls}`, async () => {
-        expect(String((await ask('/read', calls, body)).body)).to.equal(results.join('\n'));
+        expect(String((await ask('/read', calls, text)).body)).to.equal(results.join('\n'));
       });
       it(`has them where the body comes in pieces: ${calls}`, async () => {
         const { lane } = peer;
         lane.begin({ PATH_INFO: '/read', QUERY_STRING: calls, REQUEST_METHOD: 'POST' }, null);
-        sendPieces(lane, ['', ...body, '']);
+        sendPieces(lane, ['', ...Array.from(text), '']);
         expect(String((await lane.answer()).body)).to.equal(results.join('\n'));
       });
     }
@@ -127,8 +127,8 @@ describe('worker.py, streams', () => {
       sendPieces(lane, ['first']);
       lane.begin({ PATH_INFO: '/read', QUERY_STRING: 'read()' }, 'second');
       lane.begin({ PATH_INFO: '/hello' });
-      const bodies = [await lane.answer(), await lane.answer(), await lane.answer()].map(({ body }) =>
-        String(body),
+      const bodies = [await lane.answer(), await lane.answer(), await lane.answer()].map((answer) =>
+        String(answer.body),
       );
       expect(bodies).to.deep.equal(["b'first'", "b'second'", 'hello']);
     });
