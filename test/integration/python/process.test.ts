@@ -454,11 +454,10 @@ describe('worker.py, the process', () => {
       expect(peer.live.length).to.equal(2);
     });
 
-    it('that are spawned inherit no descriptor', async () => {
+    it('that are spawned inherit neither lanes nor the control channel', async () => {
       await ready();
-      const [, fds] = /^\d+ (.*)\n$/.exec(await get('/spawns')) ?? [];
-      // The last one is the listing itself.
-      expect(fds).to.equal("['0', '1', '2', '3']");
+      const [, sockets] = /^\d+ (.*)\n$/.exec(await get('/spawns')) ?? [];
+      expect(sockets).to.equal('[]');
     });
   });
 
