@@ -89,7 +89,10 @@ export class Slot<P extends Occupant> implements Occupancy<P> {
   #current: P | null = null;
   #next: P | null = null;
   readonly #leaving = new Set<P>();
-  /** Mounts that ended a worker which loaded them: those the current one was spared, and those of the start under way. */
+  /**
+   * Mounts not to be loaded, since they ended a worker or did not boot in the last one: those the current one was spared, and
+   * those of the start under way.
+   */
   #spared: readonly BootFailure[] = [];
   #attempt: readonly BootFailure[] = [];
   /** Why the next one is to take over. */
@@ -200,6 +203,9 @@ export class Slot<P extends Occupant> implements Occupancy<P> {
   /** The current worker is no longer there to accept. */
   #lose(child: P): void {
     this.#current = null;
+    // The next one serves the others at once; what failed is tried again in a replacement, while they are served.
+    const known = new Set(this.#spared.map(({ mount }) => mount));
+    this.#spared = [...this.#spared, ...child.failures.filter(({ mount }) => !known.has(mount))];
     if (child.servingSince !== null && performance.now() - child.servingSince > SOUND_AFTER)
       this.#restarts.reset();
     if (this.#move('lost') && this.#state === 'waiting') this.#startLater();

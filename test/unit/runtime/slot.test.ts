@@ -109,6 +109,21 @@ describe('runtime/slot', () => {
     });
   });
 
+  it('spares the worker after one that died the mounts which that did not have: the others are served at once', async () => {
+    await withFakeTimers(async (timers) => {
+      slot.start();
+      child(0).boots('/hangs');
+      child(0).serves();
+      child(0).ends();
+      timers[0]?.fire();
+      expect(child(1).skipped).to.deep.equal(['/hangs']);
+      child(1).boots();
+      child(1).serves();
+      expect(slot.due(performance.now() + 60_000)).to.equal('boot_error');
+      await Promise.resolve();
+    });
+  });
+
   it('waits after a worker that ended for no reason that is known', async () => {
     await withFakeTimers(async (timers) => {
       slot.start();
