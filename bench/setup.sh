@@ -13,6 +13,7 @@ uwsgi-plugin-python3 uwsgi_python3
 php-fpm              php-fpm*
 golang-go            go
 gunicorn             gunicorn
+python3-flask        flask
 '
 
 # Debian's php-fpm has its version in its name.

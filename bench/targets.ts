@@ -27,6 +27,7 @@ interface Target {
 
 const FASTCGI = viaductFastcgi.name;
 const UWSGI = viaductUwsgi.name;
+const GUNICORN = 'gunicorn gthread';
 
 /** CPU of one case against another's. */
 function cpu(one: string, other: string): Target['measured'] {
@@ -110,6 +111,28 @@ const TARGETS: readonly Target[] = [
     measured: cpu(withConnections(FASTCGI, 256), withConnections(FASTCGI, 16)),
   },
   { scenario: 'idle', what: '5,000 idle connections, RSS', wanted: 60, unit: 'MB', measured: idleRise },
+  {
+    scenario: 'python',
+    what: 'hello in Python, FastCGI keep-alive, CPU/request : gunicorn gthread',
+    wanted: 0.5,
+    measured: cpu(FASTCGI, GUNICORN),
+  },
+  { scenario: 'python', what: 'the same : uWSGI', wanted: 3, measured: cpu(FASTCGI, uwsgi.name) },
+  {
+    scenario: 'flask',
+    what: 'hello in Flask, CPU/request : uWSGI',
+    wanted: 1.25,
+    measured: cpu(FASTCGI, uwsgi.name),
+  },
+  {
+    scenario: 'python-wait',
+    what: '4 threads that wait 50 ms: the 80/s that are possible : requests/s',
+    wanted: 1.05,
+    measured: (byCase) => {
+      const rate = figure(FASTCGI, 'rate', 1)(byCase);
+      return rate === undefined ? undefined : 80 / rate;
+    },
+  },
   {
     scenario: 'access-log',
     what: 'CPU/request with the access log : without',

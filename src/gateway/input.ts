@@ -29,6 +29,11 @@ export class Input implements InputStream {
     return this.#busy;
   }
 
+  /** Whether the body has ended, and was empty. */
+  get hadNothing(): boolean {
+    return this.#body.complete && this.#body.received === 0;
+  }
+
   async read(size?: number): Promise<Uint8Array> {
     if (size === 0) return EMPTY;
     return this.#exclusive(() => this.#take(size === undefined || size < 0 ? Infinity : Math.trunc(size)));

@@ -9,7 +9,7 @@ import type { ExitReason, WorkerState } from '../observe/supervisor-metrics.ts';
 import { describeExit, exitReason } from './exits.ts';
 import { type HandoverMessage, Outbox } from './handover.ts';
 import { isToMaster, type ToMaster, type ToWorker, type WorkerStats } from './ipc.ts';
-import { LineCapture } from './line-capture.ts';
+import { captureOutput } from './output.ts';
 import { readUsage, type Usage } from './proc.ts';
 import type { Occupancy, Occupant } from './slot.ts';
 import { startProcess } from './start-process.ts';
@@ -97,7 +97,14 @@ export class Child implements Occupant {
     this.#process = startProcess(options.descriptors);
     this.outbox = new Outbox(this.#process);
     this.#listen();
-    this.#capture();
+    captureOutput(this.#process, {
+      logger: this.#logger,
+      about: { worker: slot, worker_pid: this.pid },
+      what: 'a worker',
+      onLine: (line) => {
+        if (line.includes('JavaScript heap out of memory')) this.#heapFull = true;
+      },
+    });
     this.#allow(config.timeouts.boot + BOOT_SLACK, () => this.#bootTooLong());
     this.#send({ kind: 'boot', slot, config, multiprocess, lanes, skip: skip.map(({ mount }) => mount) });
   }
@@ -264,25 +271,6 @@ export class Child implements Occupant {
   #allow(milliseconds: number, late: () => void): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(late, milliseconds);
-  }
-
-  #capture(): void {
-    for (const stream of ['stdout', 'stderr'] as const) {
-      const about = { worker: this.slot, worker_pid: this.pid, stream };
-      const lines = new LineCapture({
-        onLine: (line) => {
-          if (line.includes('JavaScript heap out of memory')) this.#heapFull = true;
-          this.#logger.info(about, line);
-        },
-        onLeftOut: (count) =>
-          this.#logger.warn({ ...about, count }, `${count} more lines of a worker were left out`),
-        now: () => performance.now(),
-      });
-      const source = this.#process[stream];
-      source?.on('data', (chunk: Buffer) => lines.push(chunk));
-      source?.once('close', () => lines.end());
-      source?.on('error', () => undefined);
-    }
   }
 
   #send(message: ToWorker): void {

@@ -121,6 +121,8 @@ export class Generation implements WorkerSlotOwner {
    * @throws {BootError} or {Error} where the demand cannot be met, or kill() comes before; the workers are killed then
    */
   boot(demand: Demand): Promise<void> {
+    const problem = this.#pools.problemWith(this.#slots.length);
+    if (problem !== null) return Promise.reject(new Error(problem));
     const boot = new FirstBoot({
       demand,
       workers: this.#slots.map(({ index }) => index),

@@ -1,7 +1,7 @@
 // The gateway application of a Python mount: hands each request to a thread, and its answer to the gateway. Knows neither
 // processes nor how lanes come and go.
 import { INLINE_BODY, encodeRequest } from './frames.ts';
-import type { Application, Environ } from '../../gateway/contract.ts';
+import type { Application, Body, Environ } from '../../gateway/contract.ts';
 import { GatewayError } from '../../gateway/errors.ts';
 import { Conversation, isPeekable } from './conversation.ts';
 import type { LaneServer } from './lane-server.ts';
@@ -11,25 +11,32 @@ const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
 
 /** @param unavailable answers while the app does not load */
 export function pythonApplication(lanes: LaneServer, unavailable: Application): Application {
-  return async (environ, startResponse) => {
+  return (environ, startResponse) => {
     if (lanes.isDown) return unavailable(environ, startResponse);
-    const body = await firstPiece(environ);
-    const frame = encode(environ, body);
-    const hasBody = body === null || body.length > 0;
-    const tries = !hasBody && IDEMPOTENT.has(environ.REQUEST_METHOD) ? 2 : 1;
-    return new Conversation({ lanes, environ, startResponse, frame, follows: body === null, tries }).run();
+    /** `body`: all of it, or null where it is to be streamed. */
+    const begin = (body: Uint8Array | null): Promise<Body> => {
+      const hasBody = body === null || body.length > 0;
+      const tries = !hasBody && IDEMPOTENT.has(environ.REQUEST_METHOD) ? 2 : 1;
+      const frame = encode(environ, body);
+      return new Conversation({ lanes, environ, startResponse, frame, follows: body === null, tries }).run();
+    };
+    return hasNoBody(environ) ? begin(EMPTY) : firstPiece(environ).then(begin);
   };
+}
+
+/** Most requests have none, and that shows without waiting. */
+function hasNoBody(environ: Environ): boolean {
+  const { CONTENT_LENGTH: length, 'wsgi.input': input } = environ;
+  return length === '0' || (length === undefined && isPeekable(input) && input.hadNothing);
 }
 
 /** The whole request body, where that is short; null: it has to be streamed. */
 async function firstPiece(environ: Environ): Promise<Uint8Array | null> {
   const { CONTENT_LENGTH: length } = environ;
-  if (length === '0') return EMPTY;
   const size = length === undefined ? -1 : Number(length);
   if (size > INLINE_BODY || Number.isNaN(size)) return null;
   const input = environ['wsgi.input'];
   if (size >= 0) return input.read(size);
-  // No length, most often because there is no body; that shows at once.
   return isPeekable(input) ? ((await input.isEmpty()) ? EMPTY : null) : null;
 }
 

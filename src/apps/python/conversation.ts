@@ -33,6 +33,8 @@ interface Reader {
 
 /** The gateway's own input, unless a middleware has put another in its place. */
 export interface PeekableInput extends InputStream {
+  /** Whether the body has ended, and was empty. */
+  readonly hadNothing: boolean;
   /** Whether the body has ended; waits until that is known. */
   isEmpty(): Promise<boolean>;
   /** At most `size` bytes, as soon as there are any. */

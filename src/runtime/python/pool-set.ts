@@ -33,12 +33,9 @@ export class PoolSet {
   readonly #options: PoolSetOptions;
   #isBooted = false;
 
-  /** @throws {Error} where a worker would have no thread of an app */
   constructor(options: PoolSetOptions) {
     this.#options = options;
-    const { config, workers } = options;
-    const problem = this.problemWith(workers);
-    if (problem !== null) throw new Error(problem);
+    const { config } = options;
     let firstPlace = 0;
     this.pools = config.mounts.flatMap((mount, index) => {
       const { python } = mount;

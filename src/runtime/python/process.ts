@@ -12,7 +12,7 @@ import { readUsage, type Usage } from '../proc.ts';
 import type { Occupancy, Occupant } from '../slot.ts';
 import { CONTROL_DESCRIPTOR, startPython } from './start-python.ts';
 import { type FromPython, type Lanes, PythonControl, type ThreadStack } from './control.ts';
-import { captureOutput } from './output.ts';
+import { captureOutput } from '../output.ts';
 
 export interface PythonProcessOptions {
   readonly mount: MountConfig;
@@ -67,6 +67,8 @@ export class PythonProcess implements Occupant {
   #timer: NodeJS.Timeout | undefined;
   #stacksTimer: NodeJS.Timeout | undefined;
   #lastLines: string[] = [];
+  /** What it has not done in time. */
+  #late: string | null = null;
 
   constructor(options: PythonProcessOptions) {
     this.#options = options;
@@ -81,6 +83,7 @@ export class PythonProcess implements Occupant {
     captureOutput(this.#process, {
       logger: this.#logger,
       about: this.#about,
+      what: 'a Python process',
       onLine: (line) => this.#remember(line),
     });
     this.#allow(mount.timeouts.boot, () => this.#bootTooLong());
@@ -136,7 +139,10 @@ export class PythonProcess implements Occupant {
   askStacks(thread: number): void {
     this.#control?.send({ kind: 'stacks', thread });
     // The signal's handler needs no interpreter lock, which an extension in C may hold for good; it writes to stderr.
-    this.#stacksTimer ??= setTimeout(() => this.#signal('SIGUSR1'), STACKS_TIME);
+    this.#stacksTimer ??= setTimeout(() => {
+      this.#stacksTimer = undefined;
+      this.#signal('SIGUSR1');
+    }, STACKS_TIME);
   }
 
   /**
@@ -241,12 +247,13 @@ export class PythonProcess implements Occupant {
     }
   }
 
+  /** It is asked where it stands before it is killed: the answer comes on stderr. */
   #bootTooLong(): void {
     const { boot } = this.#options.mount.timeouts;
     const what = this.#isReady
       ? `only ${this.#lanes.size} of its ${this.#options.python.threads} threads reached a worker`
       : 'it did not finish loading';
-    this.#fail(`${what} within timeouts.boot, ${boot} ms`);
+    this.#late = `${what} within timeouts.boot, ${boot} ms`;
     this.#signal('SIGUSR1');
     this.#allow(LAST_WORDS, () => this.#killGroup());
   }
@@ -288,7 +295,7 @@ export class PythonProcess implements Occupant {
     clearTimeout(this.#stacksTimer);
     const { exitCode: code, signalCode: signal } = this.#process;
     const how = describeExit({ code, signal });
-    if (!served) this.#fail([`its process ended by ${how}`, ...this.#lastLines].join('\n'));
+    if (!served) this.#fail([this.#late ?? `its process ended by ${how}`, ...this.#lastLines].join('\n'));
     const asked = this.#asked;
     const reason = exitReason({ asked, served, code, signal, silent: false, heapFull: false });
     const line = { ...this.#about, reason };

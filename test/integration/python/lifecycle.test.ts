@@ -251,29 +251,40 @@ describe('Python mounts that do not load', function () {
   });
   afterEach(() => removeTempDir(folder));
 
-  const run = async (app: string, ...args: string[]): Promise<CliResult> => {
+  const run = async (app: string, args: string[], mount = own()): Promise<CliResult> => {
     const listeners = [{ address: 'unix:http.sock', protocol: 'http' }];
-    writeFileSync(join(folder, 'viaduct.yaml'), JSON.stringify({ listeners, mounts: [own()], admin: false }));
+    writeFileSync(join(folder, 'viaduct.yaml'), JSON.stringify({ listeners, mounts: [mount], admin: false }));
     writeFileSync(join(folder, 'app.py'), app);
     return runViaduct([...args, '-c', join(folder, 'viaduct.yaml')]);
   };
 
   it('end a start where nothing else serves, with code 3 and the traceback', async () => {
-    const { code, stderr } = await run(BROKEN, 'serve');
+    const { code, stderr } = await run(BROKEN, ['serve']);
     expect(code, stderr).to.equal(3);
     expect(stderr).to.include('RuntimeError: no database').and.include('app.py');
   });
 
   it('are found by check --load-apps, with the traceback', async () => {
-    const { code, stderr } = await run(BROKEN, 'check', '--load-apps');
+    const { code, stderr } = await run(BROKEN, ['check', '--load-apps']);
     expect(code).to.equal(3);
     expect(stderr).to.include('mount /: RuntimeError: no database').and.include('line 2, in boot');
-    const good = await run(answering('fine'), 'check', '--load-apps');
+    const good = await run(answering('fine'), ['check', '--load-apps']);
     expect(good.code, good.stderr).to.equal(0);
   });
 
+  it('say where they stand where they take too long', async () => {
+    const hanging = 'import time\ndef boot():\n    time.sleep(60)\nboot()\n';
+    const mount = own({ timeouts: { boot: '1s' } });
+    const { code, stderr } = await run(hanging, ['check', '--load-apps'], mount);
+    expect(code).to.equal(3);
+    expect(stderr).to.include('it did not finish loading within timeouts.boot, 1000 ms');
+    expect(stderr).to.include('line 3 in boot');
+  });
+
   it('say which program could not be started, and what a process said that just ended', async () => {
-    const ended = await run('import os, sys\nprint("out of here", file=sys.stderr)\nos._exit(9)\n', 'serve');
+    const ended = await run('import os, sys\nprint("out of here", file=sys.stderr)\nos._exit(9)\n', [
+      'serve',
+    ]);
     expect(ended.code).to.equal(3);
     expect(ended.stderr).to.include('its process ended by exit code 9').and.include('out of here');
   });

@@ -23,6 +23,8 @@ describe('runtime/generation', () => {
       mounts: mounts.map((name) => ({ name, python: null })),
       recycle: { maxRequests, maxAge: 0, maxMemory: 0, jitter: 0 },
       timeouts: { graceful: 0 },
+      user: null,
+      group: null,
     } as Partial<Config> as Config;
     children = [];
     generation = new Generation({
@@ -63,6 +65,25 @@ describe('runtime/generation', () => {
   const told = (): string[][] => children.map((child) => child.told);
 
   describe('boot()', () => {
+    it('starts nothing where a worker would be left without a Python thread', async () => {
+      make(3);
+      const python = { processes: 1, threads: 2 };
+      generation.loaded.config.mounts.push({ name: '/py', python } as Config['mounts'][number]);
+      const options = { id: 1, loaded: generation.loaded, sockets: generation.sockets };
+      const logs = { logger: { info: log, error: log } as never };
+      const events = { spawned: log, serving: log, reported: log, gives: log, exited: log };
+      const other = new Generation({
+        ...options,
+        logs,
+        events: { ...events, python: { spawned: log, serving: log, exited: log } },
+      });
+      const outcome = await other.boot('any').catch((error: unknown) => String(error));
+      expect(outcome).to.equal(
+        'Error: Cannot serve mount /py: Expected a Python thread for each of 3 workers, found 2 (processes x threads)',
+      );
+      expect(other.children).to.deep.equal([]);
+    });
+
     it('waits for every worker, and lets none serve before', async () => {
       make(3);
       const booting = boot('all');

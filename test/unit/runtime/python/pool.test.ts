@@ -154,6 +154,9 @@ describe('runtime/python/pool', () => {
       at(2).serves();
       expect(pool.unready).to.equal(null);
       expect(states.at(-1)).to.deep.equal({ mount: '/py', isDown: false });
+      // What was wrong once says nothing of a process that dies later.
+      at(2).ends('signal');
+      expect(pool.state.isDown).to.equal(false);
     });
   });
 
