@@ -1,6 +1,6 @@
 // Loading what a mount names: what is said of a file that does not parse.
 import { expect } from 'chai';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { LoadError, loadApplication } from '../../../src/apps/loader.ts';
 import { useFolder } from '../config/fixture.ts';
@@ -42,6 +42,17 @@ describe('loadApplication, of a file that does not parse', () => {
       `Cannot load ${app}: Illegal return statement at ${lib}:3`,
     );
     expect(existsSync(ran)).to.equal(false);
+  });
+
+  it('runs no code a second time to find it, where the code asked for the file while it ran', async () => {
+    const runs = join(folder.path, 'runs');
+    folder.write('lib.mjs', 'return }\n');
+    folder.write(
+      'app.mjs',
+      `import { appendFileSync } from 'node:fs';\nappendFileSync(${JSON.stringify(runs)}, 'x');\nawait import('./lib.mjs');\n`,
+    );
+    expect((await failure('app.mjs')).message).to.match(/Illegal return statement/);
+    expect(readFileSync(runs, 'utf8')).to.equal('x');
   });
 
   it('names the line of an import that the other file does not have', async () => {
