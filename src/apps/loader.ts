@@ -4,6 +4,7 @@ import type { Reference, ScriptReference } from '../config/reference.ts';
 import { formatReference } from '../config/reference.ts';
 import type { Application, Middleware } from '../gateway/contract.ts';
 import { BUILTIN_MIDDLEWARE } from './middleware/builtin.ts';
+import { placeOf } from './syntax-place.ts';
 import { BUILTIN_APPS } from './wsgi/builtin.ts';
 
 /** An app or a middleware could not be loaded. `cause` is what its own code threw, if it did. */
@@ -73,8 +74,11 @@ async function importFile(reference: FileReference, timeout: number): Promise<Re
     return (await Promise.race([import(pathToFileURL(file).href), late])) as Record<string, unknown>;
   } catch (error) {
     if (error instanceof LoadError) throw error;
+    const place = error instanceof SyntaxError ? await placeOf(error, file) : null;
     const why = error instanceof Error ? error.message : String(error);
-    throw new LoadError(`Cannot load ${file}: ${why}`, { cause: error });
+    throw new LoadError(`Cannot load ${file}: ${why}${place === null ? '' : ` at ${place}`}`, {
+      cause: error,
+    });
   } finally {
     clearTimeout(timer);
   }

@@ -9,6 +9,7 @@ import { tooFewThreads } from '../config/python-checks.ts';
 import type { Reference } from '../config/reference.ts';
 import type { PythonConfig } from '../config/types.ts';
 import type { ListenAddress } from '../config/address.ts';
+import { findTarget, PrivilegeError } from '../runtime/privileges.ts';
 import { lookupGroup, lookupUser } from '../runtime/users.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 
@@ -40,9 +41,20 @@ export function checkSurroundings(loaded: LoadedConfig): Findings {
   if (admin !== null) checker.socket(admin.address, ['admin', 'address']);
   checker.logFile(log.file, ['log', 'file']);
   checker.logFile(log.access.file, ['log', 'access', 'file']);
-  checker.privileges(user, group);
   const { problems, warnings, exitCode } = checker;
   return { problems, warnings, exitCode };
+}
+
+/** Where `serve`, started by who we are, could not become whom the file names: that it would end with exit code 77. */
+export function checkPrivileges(loaded: LoadedConfig): Problem[] {
+  try {
+    findTarget(loaded.config);
+    return [];
+  } catch (error) {
+    if (!(error instanceof PrivilegeError)) throw error;
+    const hint = `viaduct serve, started like this, ends with exit code ${EXIT.permission}`;
+    return [loaded.problemAt([loaded.config.user === null ? 'group' : 'user'], error.message, hint)];
+  }
 }
 
 class Checker {
@@ -134,13 +146,6 @@ class Checker {
         nearest === folder ? `write to the folder ${folder}` : `create the folder ${folder} in ${nearest}`;
       this.#fail(path, `Cannot ${action}: permission denied`, EXIT.permission);
     }
-  }
-
-  privileges(user: string | null, group: string | null): void {
-    if (process.getuid?.() === 0) return;
-    const message = 'Has no effect unless viaduct is started as root';
-    if (user !== null && lookupUser(user)?.uid !== process.getuid?.()) this.#warn(['user'], message);
-    if (group !== null && lookupGroup(group)?.gid !== process.getgid?.()) this.#warn(['group'], message);
   }
 
   #fail(path: KeyPath, message: string, exitCode: ExitCode = EXIT.config): void {

@@ -7,7 +7,7 @@ import type { Problem } from '../config/problems.ts';
 import type { Config } from '../config/types.ts';
 import { resolve } from 'node:path';
 import { readArguments } from './arguments.ts';
-import { checkSurroundings } from './check-surroundings.ts';
+import { checkPrivileges, checkSurroundings } from './check-surroundings.ts';
 import { EXIT } from './exit-codes.ts';
 import type { Io } from './io.ts';
 
@@ -37,6 +37,7 @@ export async function runCheck(argv: string[], io: Io, bootApps: BootApps): Prom
   report([...loaded.warnings, ...warnings], 'warning: ', io);
   report(problems, '', io);
   if (problems.length > 0) return EXIT.config;
+  report(checkPrivileges(loaded), 'warning: ', io);
   if (options['load-apps'] === true) {
     const failures = await bootApps(loaded.config);
     for (const failure of failures) io.stderr(`${failure}\n`);

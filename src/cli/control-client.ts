@@ -1,4 +1,5 @@
 // The other end of the control socket, for the verbs that talk to a running viaduct.
+import { existsSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
 import { resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -38,6 +39,12 @@ export async function ask({ config, method, path }: Question, io: Io): Promise<A
     return await send(socketPath, method, path);
   } catch (error) {
     const { code = '', message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' && !existsSync(file)) {
+      io.stderr(
+        `viaduct: Cannot find the configuration ${file}: there is no such file, and nobody serves at ${socketPath}\n`,
+      );
+      return EXIT.config;
+    }
     const isRefused = code === 'EACCES' || code === 'EPERM';
     const why = WHY[code] ?? message;
     io.stderr(`viaduct: Cannot reach viaduct at ${socketPath}: ${why}\n`);

@@ -3,6 +3,7 @@
 export interface Io {
   stdout: (text: string | Uint8Array) => void;
   stderr: (text: string) => void;
+  /** Absolute; '' where the current folder has been deleted. For path.resolve() only, which then fails for relative paths. */
   cwd: string;
   env: NodeJS.ProcessEnv;
 }

@@ -106,6 +106,20 @@ function ignoreBrokenPipe(error: NodeJS.ErrnoException): void {
   if (error.code !== 'EPIPE') throw error;
 }
 
+/** What process.cwd(), and path.resolve() of a relative path, throw where the current folder has been deleted. */
+const isFolderGone = (error: unknown): boolean =>
+  error instanceof Error && 'syscall' in error && error.syscall === 'uv_cwd';
+
+/** '' where there is none any more: path.resolve() then fails for relative paths, and only for those. */
+function currentFolder(): string {
+  try {
+    return process.cwd();
+  } catch (error) {
+    if (!isFolderGone(error)) throw error;
+    return '';
+  }
+}
+
 // Node opens its inspector on SIGUSR1 where nobody listens; a log rotation that meets a start must not put a debugger there.
 process.on('SIGUSR1', () => undefined);
 process.stdout.on('error', ignoreBrokenPipe);
@@ -113,14 +127,19 @@ process.stderr.on('error', ignoreBrokenPipe);
 const io: Io = {
   stdout: (text) => void process.stdout.write(text),
   stderr: (text) => void process.stderr.write(text),
-  cwd: process.cwd(),
+  cwd: currentFolder(),
   env: process.env,
 };
 try {
   process.exitCode = await main(process.argv.slice(2), io);
 } catch (error) {
-  io.stderr(`viaduct: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
-  process.exitCode = EXIT.internal;
+  const message = isFolderGone(error)
+    ? 'Cannot resolve a relative path: the current folder has been deleted or may not be read; go to another one, or name files with absolute paths'
+    : error instanceof Error
+      ? (error.stack ?? error.message)
+      : String(error);
+  io.stderr(`viaduct: ${message}\n`);
+  process.exitCode = isFolderGone(error) ? EXIT.failed : EXIT.internal;
 }
 // An application's open timers and connections would keep the process alive; what was printed goes out first.
 process.stdout.write('', () => process.exit());

@@ -1,4 +1,5 @@
 // `viaduct serve`: runs in the foreground until it is stopped.
+import { dirname } from 'node:path';
 import { BootError } from '../runtime/first-boot.ts';
 import { Master } from '../runtime/master.ts';
 import { takePassedSockets } from '../runtime/passed-sockets.ts';
@@ -31,6 +32,8 @@ export async function runServe(argv: string[], io: Io): Promise<number> {
   for (const warning of [...loaded.warnings, ...warnings]) io.stderr(`warning: ${formatProblem(warning)}\n`);
   for (const problem of problems) io.stderr(`${formatProblem(problem)}\n`);
   if (problems.length > 0) return found;
+  // Node's threads, and so the watchdog, need a current folder that is there
+  if (io.cwd === '') process.chdir(dirname(loaded.file));
   try {
     const master = new Master({
       loaded,

@@ -13,6 +13,7 @@ import type {
   MountTimeouts,
   PythonConfig,
   Recycle,
+  Timeouts,
 } from './types.ts';
 import { formatDuration, formatPercentage, formatSize } from './units.ts';
 
@@ -86,16 +87,11 @@ function toFile(config: Config): Record<string, unknown> {
       connections: limits.connections,
       ...limitsToFile(limits),
     },
-    timeouts: {
-      params: formatDuration(timeouts.params),
-      idle: formatDuration(timeouts.idle),
-      graceful: formatDuration(timeouts.graceful),
-      ...timeoutsToFile(timeouts),
-    },
+    timeouts: timeoutsToFile(timeouts),
     recycle: recycleToFile(recycle),
     mounts: config.mounts.map(mountToFile),
     admin: admin === null ? false : { address: formatAddress(admin.address) },
-    log: { level: log.level, file: log.file, access: log.access, slow: formatDuration(log.slow) },
+    log: { level: log.level, file: log.file, access: log.access, slow: orZero(log.slow, formatDuration) },
   };
 }
 
@@ -131,8 +127,8 @@ function pythonToFile({ recycle, ...python }: PythonConfig): Record<string, unkn
 function recycleToFile(recycle: Recycle): Record<string, unknown> {
   return {
     max_requests: recycle.maxRequests,
-    max_age: formatDuration(recycle.maxAge),
-    max_memory: formatSize(recycle.maxMemory),
+    max_age: orZero(recycle.maxAge, formatDuration),
+    max_memory: orZero(recycle.maxMemory, formatSize),
     jitter: formatPercentage(recycle.jitter),
   };
 }
@@ -143,14 +139,20 @@ function middlewareToFile({ use, options }: MiddlewareConfig): unknown {
 
 function limitsToFile(limits: MountLimits): Record<string, unknown> {
   return {
-    body_size: limits.bodySize === 0 ? 0 : formatSize(limits.bodySize),
+    body_size: orZero(limits.bodySize, formatSize),
     response_headers_size: formatSize(limits.responseHeadersSize),
     requests: limits.requests,
     queue: limits.queue,
   };
 }
 
-function timeoutsToFile({ body, send, request, queue, boot }: MountTimeouts): Record<string, string> {
-  const entries = Object.entries({ body, send, request, queue, boot });
-  return Object.fromEntries(entries.map(([name, value]) => [name, formatDuration(value)]));
+/** Whichever of them there are: their names are the same in the file. */
+function timeoutsToFile(timeouts: MountTimeouts | Timeouts): Record<string, string | number> {
+  const entries = Object.entries(timeouts) as [string, number][];
+  return Object.fromEntries(entries.map(([name, value]) => [name, orZero(value, formatDuration)]));
+}
+
+/** 0 needs no unit, and as text it would be printed in quotes. */
+function orZero(amount: number, format: (amount: number) => string): string | number {
+  return amount === 0 ? 0 : format(amount);
 }

@@ -35,11 +35,16 @@ export function findTarget({ user, group }: Accounts): Target | null {
   if (ownUid === 0) return { user: account ?? null, gid };
   if ((account !== undefined && account.uid !== ownUid) || gid !== ownGid) {
     throw new PrivilegeError(
-      `Cannot run as ${user ?? ''}:${group ?? ''}: only root can change user or group, and viaduct was not started as root`,
+      `Cannot run as ${describeAccounts({ user, group })}: only root can change user or group, and viaduct was not started as root`,
     );
   }
   return null;
 }
+
+const describeAccounts = ({ user, group }: Accounts): string =>
+  [...(user === null ? [] : [`user "${user}"`]), ...(group === null ? [] : [`group "${group}"`])].join(
+    ' and ',
+  );
 
 /** Whose the files are that workers write; null: ours. */
 export function targetIds(accounts: Accounts): { uid: number; gid: number } | null {

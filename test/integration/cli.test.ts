@@ -218,6 +218,57 @@ describe('viaduct check, against files', () => {
   });
 });
 
+describe('viaduct reload, stop and status', () => {
+  it('say that the file -c names is not there', async () => {
+    const dir = await makeTempDir();
+    try {
+      for (const verb of ['reload', 'stop', 'status']) {
+        const { code, stderr } = await runViaduct([verb, '-c', join(dir, 'none.yaml')]);
+        expect(stderr).to.include(`Cannot find the configuration ${dir}/none.yaml: there is no such file`);
+        expect(code).to.equal(78);
+      }
+    } finally {
+      await removeTempDir(dir);
+    }
+  });
+});
+
+describe('viaduct in a folder that has been deleted', () => {
+  let dir: string;
+  beforeEach(async () => {
+    dir = await makeTempDir();
+    await writeFile(join(dir, 'viaduct.yaml'), config({}));
+  });
+  afterEach(() => removeTempDir(dir));
+
+  function run(...args: string[]): { status: number | null; stdout: string; stderr: string } {
+    const script = 'mkdir "$1" && cd "$1" && rmdir "$1" && shift && exec "$@"';
+    const words = [join(dir, 'gone'), process.execPath, VIADUCT, ...args];
+    return spawnSync('sh', ['-c', script, 'sh', ...words], { encoding: 'utf8', timeout: 20_000 });
+  }
+
+  it('does what needs no relative path', () => {
+    const file = join(dir, 'viaduct.yaml');
+    expect(run('check', '--load-apps', '-c', file)).to.include({
+      status: 0,
+      stdout: `${file}: ok\n`,
+      stderr: '',
+    });
+    expect(run('nginx', '-c', file).status).to.equal(0);
+    expect(run('--version').status).to.equal(0);
+  });
+
+  it('says so, with exit code 1, where it needs one', () => {
+    for (const args of [['check'], ['status', '-c', 'viaduct.yaml'], ['init']]) {
+      const { status, stderr } = run(...args);
+      expect(stderr, args.join(' ')).to.match(
+        /^viaduct: Cannot resolve a relative path: .*has been deleted.*\n$/,
+      );
+      expect(status, args.join(' ')).to.equal(1);
+    }
+  });
+});
+
 const send = (address: string, protocol: string, ...rest: string[]): Promise<CliResult> =>
   runViaduct(['request', '--socket', address, '--protocol', protocol, ...rest]);
 

@@ -139,6 +139,16 @@ function headerLines(listener: NginxListener): string[] {
   return paramLines(params);
 }
 
+/** ngx_http_upstream_next() grants one more try for every kept connection that failed, even to a single server. */
+function retryLines(module: (typeof MODULE)[NginxListener['protocol']]): string[] {
+  if (module === 'uwsgi' || module === 'scgi') return [];
+  return [
+    '# Where a kept connection breaks, nginx sends all but POST, LOCK and PATCH again: a GET that kills its worker may',
+    '# kill several. This ends that; the price is a 502 for a GET that meets a closing connection.',
+    `# ${module}_next_upstream off;`,
+  ];
+}
+
 function locationLines(name: string, listener: NginxListener, requestMs: number): string[] {
   const module = MODULE[listener.protocol];
   const read = requestMs === 0 ? '1d' : time(requestMs + READ_MARGIN_MS);
@@ -159,6 +169,7 @@ function locationLines(name: string, listener: NginxListener, requestMs: number)
     why,
     `${module}_read_timeout ${read};`,
     `${module}_send_timeout ${read};`,
+    ...retryLines(module),
     '',
     '# The response headers have to fit into the first buffer, else: 502 "upstream sent too big header".',
     `${module}_buffer_size 16k;`,

@@ -66,6 +66,12 @@ describe('renderNginx', () => {
     for (const protocol of ['uwsgi', 'scgi'] as const) expect(only(protocol)).not.to.match(/keepalive \d/);
   });
 
+  it('offers to send nothing twice where connections are kept, and changes nothing by itself', () => {
+    expect(only('fastcgi')).to.match(/^ +# fastcgi_next_upstream off;$/m);
+    expect(only('http')).to.match(/^ +# proxy_next_upstream off;$/m);
+    for (const protocol of ['uwsgi', 'scgi'] as const) expect(only(protocol)).not.to.match(/next_upstream/);
+  });
+
   it('passes each protocol by its own module', () => {
     expect(only('fastcgi')).to.match(/fastcgi_pass viaduct_fastcgi;\n.*\n +fastcgi_keep_conn on;/);
     expect(only('auto')).to.match(/fastcgi_pass viaduct_auto;/);

@@ -197,6 +197,28 @@ log: {file: folder.js, access: {file: plain/x.log}}
     await once(server, 'close');
   });
 
+  it('says that serve would end with 77 where it could not become the user, and nothing where it is the user', () => {
+    chmodSync(folder.path, 0o777);
+    const root = folder.write('root.yaml', `${BASE}user: root\ngroup: "0"\n`);
+    const own = folder.write(
+      'own.yaml',
+      `${BASE}user: ${process.getuid?.() === 0 ? 65534 : process.getuid?.()}\n`,
+    );
+    const script = `
+      import { runCheck } from ${JSON.stringify(new URL('../../../src/cli/check.js', import.meta.url).href)};
+      if (process.getuid() === 0) { process.setgid(65534); process.setuid(65534); }
+      const io = { cwd: '/', env: {}, stdout() {}, stderr(text) { process.stderr.write(text); } };
+      const run = (file) => runCheck(['-c', file], io, async () => []);
+      process.exitCode = (await run(${JSON.stringify(root)})) || (await run(${JSON.stringify(own)}));`;
+    const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+      encoding: 'utf8',
+    });
+    expect(stderr).to.equal(
+      `warning: ${root}:7:7: user: Cannot run as user "root" and group "0": only root can change user or group, and viaduct was not started as root; viaduct serve, started like this, ends with exit code 77\n`,
+    );
+    expect(status).to.equal(EXIT.ok);
+  });
+
   it('sees what it may not read or write', () => {
     const yaml = folder.write(
       'viaduct.yaml',

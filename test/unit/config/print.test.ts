@@ -1,6 +1,7 @@
 // The effective configuration as YAML, and what it hides.
 import { expect } from 'chai';
 import { parse } from 'yaml';
+import { everyKey } from '../../../src/config/json-schema.ts';
 import { formatConfig, MASK, maskSecrets } from '../../../src/config/print.ts';
 import { BASE, load, useFolder } from './fixture.ts';
 
@@ -33,6 +34,47 @@ log: {file: x.log, slow: 0}
     const shown = parse(formatConfig(load(folder, BASE).config)) as Record<string, Record<string, unknown>>;
     expect(shown['limits']?.['params_size']).to.equal('64K');
     expect(shown['timeouts']?.['idle']).to.equal('75s');
+  });
+});
+
+/** `timeouts.stuck`, `listeners[].address`: every key in a value as it was read. */
+function keysIn(value: unknown, prefix = ''): string[] {
+  if (Array.isArray(value)) return [prefix, ...value.flatMap((item: unknown) => keysIn(item, `${prefix}[]`))];
+  if (typeof value !== 'object' || value === null) return [prefix];
+  return [
+    prefix,
+    ...Object.entries(value).flatMap(([name, inner]) =>
+      keysIn(inner, prefix === '' ? name : `${prefix}.${name}`),
+    ),
+  ];
+}
+
+describe('what formatConfig prints', () => {
+  const folder = useFolder();
+
+  it('has every key there is', () => {
+    const { config } = load(
+      folder,
+      `listeners: [{address: unix:a.sock, protocol: auto}, {address: "127.0.0.1:1", protocol: http}]
+mounts:
+  - {path: /, host: x.y, app: "m:app", interface: python, middleware: [{use: ./m.js, options: {}}]}
+`,
+    );
+    const printed = keysIn(parse(formatConfig(config)));
+    expect(everyKey().filter((key) => !printed.includes(key))).to.deep.equal([]);
+    expect(everyKey().length).to.be.greaterThan(50);
+  });
+
+  it('has a plain 0 for every 0, and loads again', () => {
+    const { config } = load(
+      folder,
+      `${BASE}timeouts: {stuck: 0, graceful: 0, request: 0}\nlog: {slow: 0}\nlimits: {body_size: 0}\n`,
+    );
+    const text = formatConfig(config);
+    expect(text).to.not.match(/["']0["']/);
+    expect(text).to.match(/^ {2}stuck: 0$/m);
+    expect(text).to.match(/^ {2}max_memory: 0$/m);
+    expect(load(folder, text).config).to.deep.equal(config);
   });
 });
 

@@ -1,6 +1,7 @@
 // docs/operations.md is true: its metrics are those of /metrics, its access log fields those of a line.
 import { expect } from 'chai';
 import { jsonLine } from '../../../src/observe/access-log.ts';
+import { DROP_REASONS } from '../../../src/observe/listener-metrics.ts';
 import { Metrics } from '../../../src/observe/metrics.ts';
 import { SupervisorMetrics } from '../../../src/observe/supervisor-metrics.ts';
 import { codeWordsOf, type Page, readPage, tableRowsOf, userPages } from '../../helpers/markdown.ts';
@@ -64,6 +65,12 @@ describe('docs/operations.md', () => {
       .map(([name, type, labels]) => `${unquoted(name)} ${type} ${labels}`);
     expect(written).to.have.members(real);
     expect(real.length).to.be.greaterThan(29);
+  });
+
+  it('names every reason for which connections are dropped', () => {
+    const [, , , text = ''] =
+      rows.find(([name]) => unquoted(name) === 'viaduct_connections_dropped_total') ?? [];
+    expect(DROP_REASONS.filter((reason) => !text.includes(`\`${reason}\``))).to.deep.equal([]);
   });
 
   it('has one row for every field of the access log, in their order', () => {

@@ -1,0 +1,72 @@
+// Loading what a mount names: what is said of a file that does not parse.
+import { expect } from 'chai';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { LoadError, loadApplication } from '../../../src/apps/loader.ts';
+import { useFolder } from '../config/fixture.ts';
+
+describe('loadApplication, of a file that does not parse', () => {
+  const folder = useFolder();
+
+  async function failure(name: string): Promise<LoadError> {
+    const file = join(folder.path, name);
+    try {
+      await loadApplication({ kind: 'file', file, exportName: null }, 10_000);
+    } catch (error) {
+      if (error instanceof LoadError) return error;
+      throw error;
+    }
+    throw new Error(`${name} was loaded`);
+  }
+
+  const stackOf = ({ cause }: LoadError): string => (cause instanceof Error ? (cause.stack ?? '') : '');
+
+  it('names file and line, and shows the code', async () => {
+    const file = folder.write('app.mjs', '// fine\nexport const = 5;\n');
+    const error = await failure('app.mjs');
+    expect(error.message).to.equal(`Cannot load ${file}: Unexpected token '=' at ${file}:2`);
+    expect(stackOf(error)).to.match(
+      /app\.mjs:2\nexport const = 5;\n +\^\n\nSyntaxError: Unexpected token '='\n/,
+    );
+  });
+
+  it('names the imported file it is in, and runs nothing to find it', async () => {
+    const ran = join(folder.path, 'ran');
+    folder.write(
+      'side.mjs',
+      `import { writeFileSync } from 'node:fs';\nwriteFileSync(${JSON.stringify(ran)}, '');\n`,
+    );
+    const lib = folder.write('lib.mjs', '\n\nreturn }\n');
+    const app = folder.write('app.mjs', `import './side.mjs';\nimport './lib.mjs';\n`);
+    expect((await failure('app.mjs')).message).to.equal(
+      `Cannot load ${app}: Illegal return statement at ${lib}:3`,
+    );
+    expect(existsSync(ran)).to.equal(false);
+  });
+
+  it('runs no code a second time to find it, where the code asked for the file while it ran', async () => {
+    const runs = join(folder.path, 'runs');
+    folder.write('lib.mjs', 'return }\n');
+    folder.write(
+      'app.mjs',
+      `import { appendFileSync } from 'node:fs';\nappendFileSync(${JSON.stringify(runs)}, 'x');\nawait import('./lib.mjs');\n`,
+    );
+    expect((await failure('app.mjs')).message).to.match(/Illegal return statement/);
+    expect(readFileSync(runs, 'utf8')).to.equal('x');
+  });
+
+  it('names the line of an import that the other file does not have', async () => {
+    folder.write('lib.mjs', 'export const there = 1;\n');
+    const app = folder.write('app.mjs', `\nimport { gone } from './lib.mjs';\ngone();\n`);
+    expect((await failure('app.mjs')).message).to.match(/ does not provide an export named 'gone' at /);
+    expect((await failure('app.mjs')).message.endsWith(`at ${app}:2`)).to.equal(true);
+  });
+
+  it('leaves an error alone that the code has thrown while it ran', async () => {
+    const app = folder.write('app.mjs', `JSON.parse('{');\n`);
+    const error = await failure('app.mjs');
+    expect(error.message.startsWith(`Cannot load ${app}: `)).to.equal(true);
+    expect(error.message).to.not.match(/ at \//);
+    expect(stackOf(error)).to.match(/app\.mjs:1:6/);
+  });
+});
