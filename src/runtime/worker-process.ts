@@ -93,10 +93,7 @@ export class WorkerProcess {
   async #boot({ slot, config, multiprocess, lanes, skip }: BootOrder): Promise<void> {
     keepRequestsYoung();
     // Before root is given up: a pipe that root has made can then no longer be opened.
-    const { level, file, access } = config.log;
-    const log = createLogger({ level, file, stderr: LOG_DESCRIPTOR, fields: { worker: slot } });
-    const accessFile = access.file ?? file;
-    const accessLog = createAccessLog({ ...access, file: accessFile, stderr: accessLogDescriptor(config) });
+    const { log, accessLog } = openLogs(config, slot);
     dropPrivileges(config);
     const metrics = new MetricSlots();
     metrics.logs.watch('log', () => log.dropped());
@@ -188,6 +185,29 @@ export class WorkerProcess {
     const message = `Cannot work: ${error instanceof Error ? error.message : String(error)}`;
     send({ kind: 'unfit', message }, () => process.exit(1));
   }
+}
+
+/** A file that cannot be opened (its folder is gone, say) costs no request: its lines go to the master's stderr. */
+function openLogs(config: Config, slot: number): { log: Log; accessLog: AccessLog } {
+  const { level, file, access } = config.log;
+  const failed = new Map<string, unknown>();
+  const log = createLogger({
+    level,
+    file,
+    stderr: LOG_DESCRIPTOR,
+    fields: { worker: slot },
+    onUnopened: (error) => failed.set(`log.file ${file}`, error),
+  });
+  const accessLog = createAccessLog({
+    ...access,
+    file: access.file ?? file,
+    stderr: accessLogDescriptor(config),
+    onUnopened: (error) =>
+      failed.set(access.file === null ? `log.file ${file}` : `log.access.file ${access.file}`, error),
+  });
+  for (const [what, error] of failed)
+    log.logger.error({ err: error }, `Cannot open ${what}, its lines go to stderr until the next USR1`);
+  return { log, accessLog };
 }
 
 /** From before the apps are loaded, which may block for timeouts.boot. */
