@@ -153,13 +153,14 @@ export class WorkerProcess {
       await new Promise<void>((resolve) => this.#report(null, resolve));
       await log.close();
     }
+    if (!process.connected) endGroup();
     process.exit(0);
   }
 
   /** The master is gone: nobody will hand over sockets or restart us, so the place is cleared for its successor. */
   #orphaned(): void {
     if (this.#ending) return;
-    setTimeout(() => process.exit(1), ORPHAN_LIMIT);
+    setTimeout(endGroup, ORPHAN_LIMIT);
     this.#parts?.log.logger.error('The master is gone: ending');
     void this.#end(ORPHAN_GRACE);
   }
@@ -225,6 +226,17 @@ function startWatch(config: Config, slot: number, worker: Worker, { logger }: Lo
     failed: (error) =>
       logger.error({ err: error }, 'The watchdog has failed, nothing ends a stuck event loop now'),
   });
+}
+
+/** Ends this process, and what it has started, as the master does it: there is none any more to do that. */
+function endGroup(): never {
+  try {
+    // A group of that number is its own: the master starts each worker as the leader of one (setsid(2)).
+    process.kill(-process.pid, 'SIGKILL');
+  } catch {
+    // ESRCH: it leads none.
+  }
+  process.exit(1);
 }
 
 /** Tells the master, as far as there still is one. `sent` is called once it has gone out, or cannot. */

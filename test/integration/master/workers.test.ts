@@ -307,6 +307,17 @@ module.exports = (environ, start) => {
     }
   });
 
+  it('take what they have started along when the master was killed', async () => {
+    await start({
+      config: { listeners: [HTTP], mounts: [{ path: '/', app: './parent.cjs' }] },
+      files: PARENT,
+    });
+    const child = Number((await get('/')).text);
+    expect(isAlive(child)).to.equal(true);
+    await daemon.stop('SIGKILL');
+    await waitFor(() => !isAlive(child), { what: 'the sleep to be gone' });
+  });
+
   it('leave nothing behind after a stop', async () => {
     await start({ config: { listeners: [HTTP], mounts: [HELLO], workers: 3 } });
     await becomesReady();
