@@ -107,6 +107,8 @@ export class Generation implements WorkerSlotOwner {
   get unready(): string[] {
     const serving = this.#slots.map(({ current }) => current).filter((child) => child !== null);
     if (serving.length === 0) return ['no worker is ready'];
+    if (serving.every(({ shownState }) => shownState === 'stuck'))
+      return ['no worker is ready: all are stuck'];
     const failed = new Map(
       serving.flatMap(({ failures }) => failures.map(({ mount, message }) => [mount, message] as const)),
     );

@@ -292,6 +292,35 @@ module.exports = (environ, start) => {
     }
   });
 
+  it('show as stuck while they do not report, which holds nobody up', async () => {
+    await start({ config: { listeners: [HTTP], mounts: [HELLO] } });
+    await becomesReady();
+    const [pid = 0] = await daemon.workers();
+    const control = { socketPath: join(daemon.dir, 'run/control.sock'), path: '/status' };
+    process.kill(pid, 'SIGSTOP');
+    try {
+      const before = performance.now();
+      expect((await request(control)).status).to.equal(200);
+      expect(performance.now() - before).to.be.below(1000);
+      await waitFor(
+        async () => (await daemon.metric('viaduct_workers', { kind: 'node', state: 'stuck' })) === 1,
+        {
+          what: 'it to show as stuck',
+          timeout: 10_000,
+        },
+      );
+      expect((await daemon.status()).workers.map(({ state }) => state)).to.deep.equal(['stuck']);
+      expect(await daemon.admin('/readyz')).to.include({
+        status: 503,
+        text: 'not ready\nno worker is ready: all are stuck\n',
+      });
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
+    await becomesReady();
+    expect(await daemon.workers()).to.deep.equal([pid]);
+  });
+
   it('end within a second of a master that was killed, and its sockets serve the next one', async () => {
     await start({ config: { listeners: [HTTP], mounts: [HELLO], workers: 2 } });
     const before = await daemon.workers();

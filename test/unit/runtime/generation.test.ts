@@ -173,6 +173,19 @@ describe('runtime/generation', () => {
     expect(told()).to.deep.equal([['serve', 'kill stuck'], ['serve']]);
   });
 
+  it('is not ready while every worker is stuck', () => {
+    make(2);
+    serve();
+    const [one, other] = children;
+    if (one === undefined || other === undefined) throw new Error('Two workers are wanted');
+    one.quiet = true;
+    expect(generation.unready).to.deep.equal([]);
+    other.quiet = true;
+    expect(generation.unready).to.deep.equal(['no worker is ready: all are stuck']);
+    one.quiet = false;
+    expect(generation.unready).to.deep.equal([]);
+  });
+
   it('scales by one place, and never to none', () => {
     make(1);
     serve();
