@@ -126,10 +126,9 @@ export class Master implements GenerationEvents {
   /** Graceful; a second call, or `now`, does not wait for requests in flight. */
   async stop({ now = false }: { now?: boolean } = {}): Promise<void> {
     const isFirst = !this.#stopping;
-    const active = this.#generations.inFlight;
     this.#stopping = true;
-    if (now || !isFirst) this.#logs.logger.warn({ active }, 'Stopping at once: requests are cut off');
-    else this.#logs.logger.info({ active }, 'Stopping');
+    if (now || !isFirst) this.#logs.logger.warn('Stopping at once: requests are cut off');
+    else this.#logs.logger.info('Stopping');
     if (isFirst) {
       this.#systemd.stopping();
       void this.#generations.coming?.kill('stop');

@@ -45,6 +45,8 @@ export class WorkerProcess {
   /** What the master has said of the Python processes. */
   readonly #pools = new Map<string, PoolState>();
   #ending = false;
+  /** Told to break off what is in flight. */
+  #isHurried = false;
 
   /** Waits for orders, for the life of the process. */
   listen(): void {
@@ -72,6 +74,7 @@ export class WorkerProcess {
         void this.#end(message.graceful, message.heirs, message.releases);
         break;
       case 'stop':
+        this.#isHurried = true;
         void this.#end(0);
         this.#parts?.worker.stopNow();
         break;
@@ -147,7 +150,8 @@ export class WorkerProcess {
       await this.#outbox.empty();
       // Its clock has stopped with the worker; what is left, the master has a limit for.
       await watchdog?.stop();
-      if (!clean && graceful > 0)
+      // Whoever told it to break off knows.
+      if (!clean && graceful > 0 && !this.#isHurried)
         log.logger.warn(`Requests were cut off, timeouts.graceful is ${graceful} ms`);
       await accessLog.close();
       await new Promise<void>((resolve) => this.#report(null, resolve));
