@@ -201,6 +201,24 @@ describe('runtime/generation', () => {
     expect(generation.children).to.have.lengthOf(1);
   });
 
+  it('scales down by a place that does not serve, or is stuck, and fills it again first', () => {
+    make(3);
+    serve();
+    children[0]?.ends();
+    expect(generation.scale(-1)).to.equal(2);
+    expect(generation.slots.map(({ index }) => index)).to.deep.equal([1, 2]);
+    expect(children.slice(1).map((child) => child.told)).to.deep.equal([['serve'], ['serve']]);
+    expect(generation.scale(1)).to.equal(3);
+    expect(children[3]?.slot).to.equal(0);
+    children[3]?.boots();
+    children[3]?.serves();
+    if (children[1] !== undefined) children[1].quiet = true;
+    expect(generation.scale(-1)).to.equal(2);
+    expect(children[1]?.told).to.deep.equal(['serve', 'drain scale_down']);
+    expect(children[2]?.told).to.deep.equal(['serve']);
+    expect(children[3]?.told).to.deep.equal(['serve']);
+  });
+
   it('gives connections to its workers in turn, and to none that does not serve', () => {
     make(2);
     serve();
