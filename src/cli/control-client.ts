@@ -23,10 +23,12 @@ export interface Question {
   readonly config: string | undefined;
   readonly method: 'GET' | 'POST';
   readonly path: string;
+  /** Milliseconds for the answer; default: as long as it takes, as a reload and a stop may. */
+  readonly limit?: number;
 }
 
 /** The answer; or, once it has been said why there is none, the exit code: 69, 77 or 78. */
-export async function ask({ config, method, path }: Question, io: Io): Promise<Answer | number> {
+export async function ask({ config, method, path, limit }: Question, io: Io): Promise<Answer | number> {
   const file = config === undefined ? findConfigFile(io.cwd) : resolve(io.cwd, config);
   if (file === undefined) {
     io.stderr(
@@ -35,9 +37,14 @@ export async function ask({ config, method, path }: Question, io: Io): Promise<A
     return EXIT.config;
   }
   const socketPath = controlSocket(findRunDir(file, io.env));
+  const signal = limit === undefined ? undefined : AbortSignal.timeout(limit);
   try {
-    return await send(socketPath, method, path);
+    return await send(socketPath, method, path, signal);
   } catch (error) {
+    if (signal?.aborted === true) {
+      io.stderr(`viaduct: Cannot get an answer at ${socketPath}: viaduct was silent for ${limit} ms\n`);
+      return EXIT.unavailable;
+    }
     const { code = '', message } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' && !existsSync(file)) {
       io.stderr(
@@ -59,9 +66,14 @@ const WHY: Readonly<Record<string, string>> = {
   EACCES: 'permission denied; it is for root and the user that started viaduct',
 };
 
-async function send(socketPath: string, method: string, path: string): Promise<Answer> {
+async function send(
+  socketPath: string,
+  method: string,
+  path: string,
+  signal: AbortSignal | undefined,
+): Promise<Answer> {
   const response = await new Promise<IncomingMessage>((answered, failed) => {
-    request({ socketPath, method, path, agent: false }, answered).once('error', failed).end();
+    request({ socketPath, method, path, agent: false, signal }, answered).once('error', failed).end();
   });
   const body: unknown = JSON.parse(await text(response));
   return { status: response.statusCode ?? 0, body };

@@ -20,6 +20,8 @@ const OPTIONS = {
 } as const;
 
 const REFRESH = 1000;
+/** Milliseconds for the answer, which viaduct has ready within 100 whatever its workers do. */
+const LIMIT = 5000;
 /** Cursor home, and the screen cleared from there. */
 const CLEAR = '\u001b[H\u001b[2J';
 
@@ -28,7 +30,7 @@ export async function runStatus(argv: string[], io: Io): Promise<number> {
   const options = readArguments(argv, OPTIONS, USAGE, io);
   if (typeof options === 'number') return options;
   for (;;) {
-    const answer = await ask({ config: options.config, method: 'GET', path: '/status' }, io);
+    const answer = await ask({ config: options.config, method: 'GET', path: '/status', limit: LIMIT }, io);
     if (typeof answer === 'number') return answer;
     const status = answer.body as Status;
     const text = options.json === true ? `${JSON.stringify(status, null, 2)}\n` : formatStatus(status);

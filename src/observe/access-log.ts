@@ -40,6 +40,8 @@ export interface AccessLogOptions {
   /** The descriptor that is stderr. Default 2. */
   readonly stderr?: number | undefined;
   readonly format: AccessFormat;
+  /** Told why the file cannot be opened: lines go to stderr then, until reopen(). Without it createAccessLog() throws. */
+  readonly onUnopened?: (error: unknown) => void;
 }
 
 export interface AccessLog {
@@ -58,12 +60,13 @@ export interface AccessLog {
   dropped(): number;
 }
 
-/** @throws {Error} of node:fs, where the file cannot be opened */
+/** @throws {Error} of node:fs, where the file cannot be opened and nobody is to be told */
 export function createAccessLog(options: AccessLogOptions): AccessLog {
   if (!options.enabled) {
     return { enabled: false, write() {}, reopen() {}, close: () => Promise.resolve(), dropped: () => 0 };
   }
-  const sink = new LineSink({ file: options.file, stderr: options.stderr, gather: true });
+  const { file, stderr, onUnopened } = options;
+  const sink = new LineSink({ file, stderr, gather: true, onUnopened });
   const format = options.format === 'json' ? jsonLine : combinedLine;
   return {
     enabled: true,

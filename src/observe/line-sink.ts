@@ -14,6 +14,8 @@ export interface LineSinkOptions {
   readonly gather: boolean;
   /** Bytes held while the destination takes none; lines beyond are dropped. Default 4 MiB. */
   readonly maxBuffered?: number;
+  /** Told why the file cannot be opened: lines go to stderr then, until reopen(). Without it the constructor throws. */
+  readonly onUnopened?: ((error: unknown) => void) | undefined;
 }
 
 const DEFAULT_MAX_BUFFERED = 4 * 1024 * 1024;
@@ -27,10 +29,10 @@ export class LineSink {
   #timer: NodeJS.Timeout | undefined;
   #dropped = 0;
 
-  /** @throws {Error} of node:fs, where the file cannot be opened */
+  /** @throws {Error} of node:fs, where the file cannot be opened and nobody is to be told */
   constructor(options: LineSinkOptions) {
     this.#options = options;
-    this.#outlet = this.#open();
+    this.#outlet = this.#openFirst();
     process.on('exit', this.#onExit);
   }
 
@@ -72,9 +74,20 @@ export class LineSink {
     return this.#outlet.end();
   }
 
-  #open(): Outlet {
+  #openFirst(): Outlet {
+    const { file, onUnopened } = this.#options;
+    try {
+      return this.#open();
+    } catch (error) {
+      if (file === null || onUnopened === undefined) throw error;
+      onUnopened(error);
+      return this.#open(null);
+    }
+  }
+
+  #open(file: string | null = this.#options.file): Outlet {
     return new Outlet({
-      file: this.#options.file,
+      file,
       stderr: this.#options.stderr,
       async: this.#options.gather,
       maxBuffered: this.#options.maxBuffered ?? DEFAULT_MAX_BUFFERED,

@@ -14,6 +14,8 @@ export interface LoggerOptions {
   readonly stderr?: number | undefined;
   /** In every line, beside the pid. */
   readonly fields?: Readonly<Record<string, unknown>>;
+  /** Told why the file cannot be opened: lines go to stderr then, until reopen(). Without it createLogger() throws. */
+  readonly onUnopened?: (error: unknown) => void;
   /** Default: where the log goes to a terminal. */
   readonly pretty?: boolean;
 }
@@ -34,11 +36,12 @@ export interface Log {
 /**
  * Makes the log. Lines are written at once, in the event loop where that cannot block: the last words before a crash are
  * the ones that matter, and log lines are few. A destination that fails never reaches who logs.
- * @throws {Error} of node:fs, where the file cannot be opened
+ * @throws {Error} of node:fs, where the file cannot be opened and nobody is to be told
  */
 export function createLogger(options: LoggerOptions): Log {
-  const sink = new LineSink({ file: options.file, stderr: options.stderr, gather: false });
-  const pretty = options.pretty ?? (options.file === null && isatty(options.stderr ?? 2));
+  const { file, stderr, onUnopened } = options;
+  const sink = new LineSink({ file, stderr, gather: false, onUnopened });
+  const pretty = options.pretty ?? (file === null && isatty(stderr ?? 2));
   const logger = pino(
     {
       level: options.level,

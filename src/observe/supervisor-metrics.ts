@@ -10,7 +10,7 @@ import { LabelCounter } from './label-counter.ts';
 export const WORKER_KINDS = ['node', 'python'] as const;
 export type WorkerKind = (typeof WORKER_KINDS)[number];
 
-/** dead: a place whose process has ended and is not started again yet. */
+/** stuck: it does not report, or is being killed for that. dead: a place whose process has ended and is not started again yet. */
 export const WORKER_STATES = ['starting', 'ready', 'draining', 'stuck', 'dead'] as const;
 export type WorkerState = (typeof WORKER_STATES)[number];
 

@@ -51,6 +51,8 @@ const STOP_TIME = 1000;
 const BOOT_SLACK = 1000;
 /** Milliseconds by which its silence may look shorter: it reports every second, and its watchdog is not so exact. */
 const REPORT_SLACK = 500;
+/** Milliseconds without a word after which it shows as stuck: three reports that did not come, so none was just late. */
+const QUIET_TIME = 3000;
 /** Milliseconds after its end in which what it printed last is waited for. */
 const LAST_WORDS = 200;
 
@@ -131,6 +133,12 @@ export class Child implements Occupant {
   isSilent(more: number): boolean {
     const { stuck } = this.config.timeouts;
     return stuck > 0 && performance.now() - this.heardAt > stuck + more;
+  }
+
+  /** Its state for people: one that does not report shows as stuck until it does, and goes on counting as ready. */
+  get shownState(): WorkerState {
+    const isQuiet = performance.now() - this.heardAt > QUIET_TIME;
+    return this.#state === 'ready' && isQuiet ? 'stuck' : this.#state;
   }
 
   /** Looks at what it uses. */

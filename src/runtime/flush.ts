@@ -12,6 +12,12 @@ export class Flush {
   readonly #rounds = new Map<number, Round>();
   #last = 0;
 
+  /** Fresh numbers of all: of those that serve their own, of each what the kernel says. */
+  refresh(children: readonly Child[]): Promise<void> {
+    for (const child of children) child.measure();
+    return this.ask(children.filter(({ state }) => state === 'ready' || state === 'draining'));
+  }
+
   /** Resolves once everybody who was asked has answered or is gone. Those who owe an older answer are not waited for. */
   ask(children: Iterable<Child>): Promise<void> {
     const open = new Set([...children].filter((child) => !this.#silent.has(child)));

@@ -15,7 +15,7 @@ import type { Pool } from './python/pool.ts';
 import { PoolSet, type PythonEvents } from './python/pool-set.ts';
 import type { PythonProcessOptions, PythonProcess } from './python/process.ts';
 import type { Verdict } from './slot.ts';
-import { WorkerSlot, type WorkerSlotOwner } from './worker-slot.ts';
+import { freePlace, mostDispensable, WorkerSlot, type WorkerSlotOwner } from './worker-slot.ts';
 import type { SocketSet } from './sockets.ts';
 
 /** What a generation tells whoever runs it. */
@@ -55,8 +55,8 @@ export class Generation implements WorkerSlotOwner {
   /** Places given up by scale() whose workers are not gone yet. */
   readonly #former = new Set<WorkerSlot>();
   readonly #pools: PoolSet;
-  /** Among how many workers the Python threads are dealt. */
-  #dealt: number;
+  /** Places among which the Python threads are dealt. */
+  #dealt: readonly number[];
   #isHurried = false;
   #boot: FirstBoot | null = null;
   #isServing = false;
@@ -73,7 +73,7 @@ export class Generation implements WorkerSlotOwner {
     const { workers } = this.#config;
     const count = workers === 'auto' ? availableParallelism() : workers;
     for (let index = 0; index < count; index += 1) this.#slots.push(new WorkerSlot(index, this));
-    this.#dealt = count;
+    this.#dealt = this.#places;
     this.#pools = new PoolSet({
       config: this.#config,
       generation: options.id,
@@ -107,6 +107,8 @@ export class Generation implements WorkerSlotOwner {
   get unready(): string[] {
     const serving = this.#slots.map(({ current }) => current).filter((child) => child !== null);
     if (serving.length === 0) return ['no worker is ready'];
+    if (serving.every(({ shownState }) => shownState === 'stuck'))
+      return ['no worker is ready: all are stuck'];
     const failed = new Map(
       serving.flatMap(({ failures }) => failures.map(({ mount, message }) => [mount, message] as const)),
     );
@@ -176,7 +178,7 @@ export class Generation implements WorkerSlotOwner {
   }
 
   /**
-   * One worker more (1) or fewer (-1); one stays.
+   * One worker more (1) or fewer (-1), first of all one that does not serve; one stays.
    * @returns how many places there are now
    */
   scale(step: 1 | -1): number {
@@ -186,14 +188,16 @@ export class Generation implements WorkerSlotOwner {
         this.#options.logs.logger.warn(problem);
         return this.#slots.length;
       }
-      const slot = new WorkerSlot(this.#slots.length, this);
-      this.#slots.push(slot);
+      const index = freePlace(this.#slots);
+      const slot = new WorkerSlot(index, this);
+      this.#slots.splice(index, 0, slot);
       slot.start();
     } else if (this.#slots.length > 1) {
-      const [slot] = this.#slots.splice(-1);
+      const [slot] = this.#slots.splice(mostDispensable(this.#slots), 1);
       if (slot !== undefined) this.#former.add(slot);
       slot?.giveUp();
       for (const child of slot?.children ?? []) this.retire(child, 'scale_down');
+      this.changed();
     }
     return this.#slots.length;
   }
@@ -312,12 +316,19 @@ export class Generation implements WorkerSlotOwner {
     return this.#boot?.isOver === false;
   }
 
+  get #places(): number[] {
+    return this.#slots.map(({ index }) => index);
+  }
+
   /** Threads go to the workers there are, once those are there and others gone. */
   #deal(): void {
-    const { length } = this.#slots;
-    if (this.#dealt === length || this.#former.size > 0 || this.#slots.at(-1)?.current === null) return;
-    this.#dealt = length;
-    this.#pools.deal(length);
+    const places = this.#places;
+    const isNewcomerDue = this.#slots.some(
+      ({ index, current }) => current === null && !this.#dealt.includes(index),
+    );
+    if (this.#former.size > 0 || isNewcomerDue || String(places) === String(this.#dealt)) return;
+    this.#dealt = places;
+    this.#pools.deal(places);
   }
 
   #drainChild(child: Child, reason: ExitReason, heirs: readonly ListenerConfig[]): void {

@@ -24,11 +24,6 @@ export class Generations {
     return this.all.flatMap((generation) => generation.children);
   }
 
-  /** Requests, as far as the workers have told. */
-  get inFlight(): number {
-    return this.children.reduce((sum, { stats }) => sum + stats.inFlight, 0);
-  }
-
   /** For people. */
   get summary(): string {
     return `Generation ${this.current?.id ?? 0} serves with ${this.current?.slots.length ?? 0} workers`;

@@ -72,8 +72,15 @@ function open(config: LogConfig): Log {
 function makeFiles(config: LogConfig): void {
   const { file, access } = config.log;
   const owner = targetIds(config);
-  for (const path of new Set([file, access.enabled ? access.file : null])) {
-    if (path !== null) makeFile(path, owner);
+  const files = { 'log.file': file, 'log.access.file': access.enabled ? access.file : null };
+  for (const [key, path] of Object.entries(files)) {
+    if (path === null) continue;
+    try {
+      makeFile(path, owner);
+    } catch (error) {
+      if (error instanceof Error) error.message = `Cannot open ${key} ${path}: ${error.message}`;
+      throw error;
+    }
   }
 }
 

@@ -2,6 +2,7 @@
 // accepts no connection of nginx, and waits for nobody in its event loop.
 import type { LoadedConfig } from '../config/load.ts';
 import { type Deferred, withResolvers } from '../gateway/with-resolvers.ts';
+import { sharedRefresh } from '../observe/refresh.ts';
 import type { ExitReason } from '../observe/supervisor-metrics.ts';
 import { Admin } from './admin.ts';
 import type { Child } from './child.ts';
@@ -45,6 +46,11 @@ export class Master implements GenerationEvents {
   readonly #record = new Record(() => rowsOf(this.#generations.all));
   readonly #sockets: Sockets;
   readonly #flush = new Flush();
+  /** Whoever asks gets an answer in time, whatever the workers do. */
+  readonly #refresh = sharedRefresh(
+    () => this.#flush.refresh(this.#generations.children),
+    (error) => this.report(error, 'Cannot refresh the numbers, the last ones known are shown'),
+  );
   readonly #reloads: Reloads;
   readonly #systemd: SystemdNotifier;
   readonly #lostSockets: LostSockets;
@@ -120,10 +126,9 @@ export class Master implements GenerationEvents {
   /** Graceful; a second call, or `now`, does not wait for requests in flight. */
   async stop({ now = false }: { now?: boolean } = {}): Promise<void> {
     const isFirst = !this.#stopping;
-    const active = this.#generations.inFlight;
     this.#stopping = true;
-    if (now || !isFirst) this.#logs.logger.warn({ active }, 'Stopping at once: requests are cut off');
-    else this.#logs.logger.info({ active }, 'Stopping');
+    if (now || !isFirst) this.#logs.logger.warn('Stopping at once: requests are cut off');
+    else this.#logs.logger.info('Stopping');
     if (isFirst) {
       this.#systemd.stopping();
       void this.#generations.coming?.kill('stop');
@@ -323,12 +328,6 @@ export class Master implements GenerationEvents {
     if (this.#reloads.busy) return;
     this.#rebinding = true;
     void this.#reloads.run();
-  }
-
-  #refresh(): Promise<void> {
-    const { children } = this.#generations;
-    for (const child of children) child.measure();
-    return this.#flush.ask(children.filter(({ state }) => state === 'ready' || state === 'draining'));
   }
 
   #unready(): string[] {

@@ -101,7 +101,7 @@ export function* rowsOf(generations: readonly Generation[]): Iterable<WorkerRow>
   for (const { slots, pools } of generations) {
     yield* pythonRows(pools, now);
     for (const { index: slot, children, state: place } of slots) {
-      for (const { state, usage, heardAt } of children) {
+      for (const { shownState: state, usage, heardAt } of children) {
         const statsAge = (now - heardAt) / 1000;
         yield { kind: 'node', slot, state, residentBytes: usage.rss, cpuSeconds: usage.cpu, statsAge };
       }
@@ -154,7 +154,7 @@ function workersOf(generation: Generation): WorkerStatus[] {
       slot: index,
       kind: 'node',
       pid: child.pid,
-      state: child.state,
+      state: child.shownState,
       uptime_seconds: (now - child.startedAt) / 1000,
       requests: child.stats.requests,
       rss_bytes: child.usage.rss,

@@ -45,6 +45,8 @@ export class WorkerProcess {
   /** What the master has said of the Python processes. */
   readonly #pools = new Map<string, PoolState>();
   #ending = false;
+  /** Told to break off what is in flight. */
+  #isHurried = false;
 
   /** Waits for orders, for the life of the process. */
   listen(): void {
@@ -72,6 +74,7 @@ export class WorkerProcess {
         void this.#end(message.graceful, message.heirs, message.releases);
         break;
       case 'stop':
+        this.#isHurried = true;
         void this.#end(0);
         this.#parts?.worker.stopNow();
         break;
@@ -93,10 +96,7 @@ export class WorkerProcess {
   async #boot({ slot, config, multiprocess, lanes, skip }: BootOrder): Promise<void> {
     keepRequestsYoung();
     // Before root is given up: a pipe that root has made can then no longer be opened.
-    const { level, file, access } = config.log;
-    const log = createLogger({ level, file, stderr: LOG_DESCRIPTOR, fields: { worker: slot } });
-    const accessFile = access.file ?? file;
-    const accessLog = createAccessLog({ ...access, file: accessFile, stderr: accessLogDescriptor(config) });
+    const { log, accessLog } = openLogs(config, slot);
     dropPrivileges(config);
     const metrics = new MetricSlots();
     metrics.logs.watch('log', () => log.dropped());
@@ -150,19 +150,21 @@ export class WorkerProcess {
       await this.#outbox.empty();
       // Its clock has stopped with the worker; what is left, the master has a limit for.
       await watchdog?.stop();
-      if (!clean && graceful > 0)
+      // Whoever told it to break off knows.
+      if (!clean && graceful > 0 && !this.#isHurried)
         log.logger.warn(`Requests were cut off, timeouts.graceful is ${graceful} ms`);
       await accessLog.close();
       await new Promise<void>((resolve) => this.#report(null, resolve));
       await log.close();
     }
+    if (!process.connected) endGroup();
     process.exit(0);
   }
 
   /** The master is gone: nobody will hand over sockets or restart us, so the place is cleared for its successor. */
   #orphaned(): void {
     if (this.#ending) return;
-    setTimeout(() => process.exit(1), ORPHAN_LIMIT);
+    setTimeout(endGroup, ORPHAN_LIMIT);
     this.#parts?.log.logger.error('The master is gone: ending');
     void this.#end(ORPHAN_GRACE);
   }
@@ -190,6 +192,29 @@ export class WorkerProcess {
   }
 }
 
+/** A file that cannot be opened (its folder is gone, say) costs no request: its lines go to the master's stderr. */
+function openLogs(config: Config, slot: number): { log: Log; accessLog: AccessLog } {
+  const { level, file, access } = config.log;
+  const failed = new Map<string, unknown>();
+  const log = createLogger({
+    level,
+    file,
+    stderr: LOG_DESCRIPTOR,
+    fields: { worker: slot },
+    onUnopened: (error) => failed.set(`log.file ${file}`, error),
+  });
+  const accessLog = createAccessLog({
+    ...access,
+    file: access.file ?? file,
+    stderr: accessLogDescriptor(config),
+    onUnopened: (error) =>
+      failed.set(access.file === null ? `log.file ${file}` : `log.access.file ${access.file}`, error),
+  });
+  for (const [what, error] of failed)
+    log.logger.error({ err: error }, `Cannot open ${what}, its lines go to stderr until the next USR1`);
+  return { log, accessLog };
+}
+
 /** From before the apps are loaded, which may block for timeouts.boot. */
 function startWatch(config: Config, slot: number, worker: Worker, { logger }: Log): Watchdog | null {
   const { timeouts, mounts, log } = config;
@@ -205,6 +230,17 @@ function startWatch(config: Config, slot: number, worker: Worker, { logger }: Lo
     failed: (error) =>
       logger.error({ err: error }, 'The watchdog has failed, nothing ends a stuck event loop now'),
   });
+}
+
+/** Ends this process, and what it has started, as the master does it: there is none any more to do that. */
+function endGroup(): never {
+  try {
+    // A group of that number is its own: the master starts each worker as the leader of one (setsid(2)).
+    process.kill(-process.pid, 'SIGKILL');
+  } catch {
+    // ESRCH: it leads none.
+  }
+  process.exit(1);
 }
 
 /** Tells the master, as far as there still is one. `sent` is called once it has gone out, or cannot. */

@@ -1,4 +1,5 @@
-// A place for a worker: a Slot that also passes on what only workers say.
+// A place for a worker: a Slot that also passes on what only workers say; and which place is next when workers are to be
+// more or fewer.
 import type { LaneChange, Overdue } from '../apps/python/lane-server.ts';
 import type { BootFailure } from './boot.ts';
 import type { Child, ChildOwner, ChildReports } from './child.ts';
@@ -33,4 +34,18 @@ export class WorkerSlot extends Slot<Child> implements ChildOwner {
   overdue(child: Child, overdue: Overdue): void {
     this.#reports.overdue(child, overdue);
   }
+}
+
+/** The lowest number that none of them has; they are sorted. The one given up last may have been any. */
+export function freePlace(slots: readonly WorkerSlot[]): number {
+  const gap = slots.findIndex(({ index }, at) => index !== at);
+  return gap === -1 ? slots.length : gap;
+}
+
+/** Where in `slots` the one is that is missed least: nobody serves there, or is stuck; else the last. */
+export function mostDispensable(slots: readonly WorkerSlot[]): number {
+  const idle = slots.findLastIndex(({ current }) => current === null);
+  if (idle !== -1) return idle;
+  const stuck = slots.findLastIndex(({ current }) => current?.shownState === 'stuck');
+  return stuck === -1 ? slots.length - 1 : stuck;
 }

@@ -7,6 +7,8 @@ import type { ExitReason, WorkerState } from '../../src/observe/supervisor-metri
 
 export class FakeChild {
   state: WorkerState = 'starting';
+  /** Whether it shows as stuck. */
+  quiet = false;
   failures: readonly BootFailure[];
   culprit: BootFailure | null = null;
   stats: WorkerStats = { requests: 0, inFlight: 0 };
@@ -34,6 +36,10 @@ export class FakeChild {
   /** As what the master takes it for. */
   get asChild(): Child {
     return this as unknown as Child;
+  }
+
+  get shownState(): WorkerState {
+    return this.quiet ? 'stuck' : this.state;
   }
 
   /** It has tried to load every app. */

@@ -158,6 +158,10 @@ describe('viaduct serve', () => {
       // timeouts.graceful is 30 s
       expect(performance.now() - before).to.be.below(3000);
       expect((await waiting.done).complete).to.equal(false);
+      expect(daemon.log().filter(({ level }) => level === 'warn')).to.have.lengthOf(1);
+      expect(daemon.log().find(({ level }) => level === 'warn')?.['msg']).to.equal(
+        'Stopping at once: requests are cut off',
+      );
     });
 
     it('ends though an application holds a timer and a socket of its own', async () => {

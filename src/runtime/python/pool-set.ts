@@ -104,8 +104,8 @@ export class PoolSet {
     for (const pool of this.pools) pool.workerGone(worker);
   }
 
-  /** There are more or fewer workers. */
-  deal(workers: number): void {
+  /** There are more or fewer workers: these, by their places. */
+  deal(workers: readonly number[]): void {
     for (const pool of this.pools) pool.deal(workers);
   }
 

@@ -48,7 +48,8 @@ export class Pool implements SlotOwner<PythonProcess> {
   readonly slots: readonly Slot<PythonProcess>[];
   readonly #options: PoolOptions;
   readonly #token = randomBytes(16).toString('hex');
-  #workers: number;
+  /** By their places. */
+  #workers: readonly number[];
   /** Why the app does not load; null: it does, or that is not known yet. */
   #failure: BootFailure | null = null;
   #sent = '';
@@ -59,7 +60,7 @@ export class Pool implements SlotOwner<PythonProcess> {
     this.#options = options;
     this.mount = options.mount.name;
     this.firstPlace = options.firstPlace;
-    this.#workers = options.workers;
+    this.#workers = Array.from({ length: options.workers }, (_, place) => place);
     this.slots = Array.from({ length: options.python.processes }, (_, at) => new Slot(at, this));
   }
 
@@ -138,8 +139,8 @@ export class Pool implements SlotOwner<PythonProcess> {
     this.tick(performance.now());
   }
 
-  /** There are more or fewer workers: threads go where they are wanted as their lanes end. */
-  deal(workers: number): void {
+  /** There are more or fewer workers, these by their places: threads go where they are wanted as their lanes end. */
+  deal(workers: readonly number[]): void {
     this.#workers = workers;
     for (const each of this.processes) each.redirect(this.#lanes(each.number));
   }
@@ -214,9 +215,10 @@ export class Pool implements SlotOwner<PythonProcess> {
   /** Every thread to a worker, in turn, so that each worker has as many threads of as many processes as can be. */
   #lanes(number: number): Lanes {
     const { threads } = this.#options.python;
-    return Array.from({ length: threads }, (_, thread) =>
-      this.#options.lanePath((number * threads + thread) % this.#workers),
-    );
+    return Array.from({ length: threads }, (_, thread) => {
+      const turn = (number * threads + thread) % this.#workers.length;
+      return this.#options.lanePath(this.#workers[turn] ?? 0);
+    });
   }
 
   #tell(): void {

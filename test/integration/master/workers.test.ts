@@ -1,6 +1,7 @@
 // Workers that die, hang, cannot load an app, print, or are told to go: what the master does about it.
 import { expect } from 'chai';
 import { existsSync, readFileSync } from 'node:fs';
+import { mkdir, rename, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Daemon, type DaemonOptions, startDaemon } from '../../helpers/daemon.ts';
 import { type HttpResponse, request } from '../../helpers/http-client.ts';
@@ -12,6 +13,13 @@ const HELLO = { path: '/', app: 'viaduct:hello' };
 /** An app that answers with `text`. */
 const answering = (text: string): string =>
   `module.exports = (environ, start) => { start('200 OK', []); return [Buffer.from('${text}')]; };\n`;
+
+/** An app that has started another process, and answers with its pid. */
+const PARENT = {
+  'parent.cjs': `const { spawn } = require('node:child_process');
+const child = spawn('sleep', ['60']);
+module.exports = (environ, start) => { start('200 OK', []); return [Buffer.from(String(child.pid))]; };\n`,
+};
 
 const isAlive = (pid: number): boolean => {
   try {
@@ -83,12 +91,10 @@ module.exports = () => { for (;;) kept.push(new Array(1e6).fill(kept.length)); }
     });
 
     it('takes along what it has started', async () => {
-      const files = {
-        'parent.cjs': `const { spawn } = require('node:child_process');
-const child = spawn('sleep', ['60']);
-module.exports = (environ, start) => { start('200 OK', []); return [Buffer.from(String(child.pid))]; };\n`,
-      };
-      await start({ config: { listeners: [HTTP], mounts: [{ path: '/', app: './parent.cjs' }] }, files });
+      await start({
+        config: { listeners: [HTTP], mounts: [{ path: '/', app: './parent.cjs' }] },
+        files: PARENT,
+      });
       const first = Number((await get('/')).text);
       const before = await daemon.workers();
       expect(isAlive(first)).to.equal(true);
@@ -99,6 +105,37 @@ module.exports = (environ, start) => { start('200 OK', []); return [Buffer.from(
       expect(await daemon.stop()).to.equal(0);
       await waitFor(() => !isAlive(second), { what: 'the second sleep to be gone' });
     });
+  });
+
+  it('starts another where the log files cannot be opened: its lines go to stderr, until USR1 finds them', async () => {
+    const log = { file: '{{dir}}/viaduct.log', access: { file: '{{dir}}/access.log' } };
+    await start({ config: { listeners: [HTTP], mounts: [HELLO], log } });
+    const files = ['viaduct.log', 'access.log'].map((name) => join(daemon.dir, name));
+    for (const file of files) {
+      await rename(file, `${file}.1`);
+      await mkdir(file);
+    }
+    const before = await daemon.workers();
+    process.kill(before[0] ?? 0, 'SIGKILL');
+    await freshWorker(before);
+    expect((await get('/unopened')).status).to.equal(200);
+    for (const said of [
+      /Cannot open log\.file \S+, its lines go/,
+      /Cannot open log\.access\.file /,
+      /"\/unopened"/,
+    ])
+      await waitFor(() => said.test(daemon.stderr()), { what: `${said} on stderr` });
+
+    const control = { socketPath: join(daemon.dir, 'run/control.sock'), path: '/reload', method: 'POST' };
+    expect((await request(control)).text).to.match(/"rejected","reason":"[^"]*log\.file/);
+
+    for (const file of files) await rmdir(file);
+    daemon.kill('SIGUSR1');
+    await waitFor(() => files.every((file) => existsSync(file)), { what: 'the files' });
+    await waitFor(
+      async () => (await get('/opened')) && readFileSync(files[1] ?? '', 'utf8').includes('"/opened"'),
+      { what: 'the access log to go on in its file' },
+    );
   });
 
   it('replaces one that somebody sends TERM, and has no pause', async () => {
@@ -255,6 +292,35 @@ module.exports = (environ, start) => {
     }
   });
 
+  it('show as stuck while they do not report, which holds nobody up', async () => {
+    await start({ config: { listeners: [HTTP], mounts: [HELLO] } });
+    await becomesReady();
+    const [pid = 0] = await daemon.workers();
+    const control = { socketPath: join(daemon.dir, 'run/control.sock'), path: '/status' };
+    process.kill(pid, 'SIGSTOP');
+    try {
+      const before = performance.now();
+      expect((await request(control)).status).to.equal(200);
+      expect(performance.now() - before).to.be.below(1000);
+      await waitFor(
+        async () => (await daemon.metric('viaduct_workers', { kind: 'node', state: 'stuck' })) === 1,
+        {
+          what: 'it to show as stuck',
+          timeout: 10_000,
+        },
+      );
+      expect((await daemon.status()).workers.map(({ state }) => state)).to.deep.equal(['stuck']);
+      expect(await daemon.admin('/readyz')).to.include({
+        status: 503,
+        text: 'not ready\nno worker is ready: all are stuck\n',
+      });
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
+    await becomesReady();
+    expect(await daemon.workers()).to.deep.equal([pid]);
+  });
+
   it('end within a second of a master that was killed, and its sockets serve the next one', async () => {
     await start({ config: { listeners: [HTTP], mounts: [HELLO], workers: 2 } });
     const before = await daemon.workers();
@@ -268,6 +334,17 @@ module.exports = (environ, start) => {
     } finally {
       await next.remove();
     }
+  });
+
+  it('take what they have started along when the master was killed', async () => {
+    await start({
+      config: { listeners: [HTTP], mounts: [{ path: '/', app: './parent.cjs' }] },
+      files: PARENT,
+    });
+    const child = Number((await get('/')).text);
+    expect(isAlive(child)).to.equal(true);
+    await daemon.stop('SIGKILL');
+    await waitFor(() => !isAlive(child), { what: 'the sleep to be gone' });
   });
 
   it('leave nothing behind after a stop', async () => {

@@ -88,6 +88,25 @@ describe('observe/line-sink', () => {
     });
   }
 
+  it('tells who wants to know that the file cannot be opened, and writes to stderr until it can be', async () => {
+    const [file, stderr] = [join(folder, 'log'), join(folder, 'stderr')];
+    spawnSync('mkdir', [file]);
+    const told: unknown[] = [];
+    const options = { file, stderr: openSync(stderr, 'a'), onUnopened: (error: unknown) => told.push(error) };
+    const sink = new LineSink({ ...options, gather: false });
+    expect(told).to.have.lengthOf(1);
+    expect(String(told[0])).to.include('EISDIR');
+    sink.write('one\n');
+    expect(() => sink.reopen()).to.throw('EISDIR');
+    sink.write('two\n');
+    rmSync(file, { recursive: true });
+    sink.reopen();
+    sink.write('three\n');
+    expect(lines(stderr)).to.deep.equal(['one', 'two']);
+    expect(lines(file)).to.deep.equal(['three']);
+    await sink.close();
+  });
+
   it('goes on in the old file when the new one cannot be opened', async () => {
     const file = join(folder, 'log');
     const sink = new LineSink({ file, gather: false });

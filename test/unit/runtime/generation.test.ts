@@ -194,6 +194,19 @@ describe('runtime/generation', () => {
     expect(told()).to.deep.equal([['serve', 'kill stuck'], ['serve']]);
   });
 
+  it('is not ready while every worker is stuck', () => {
+    make(2);
+    serve();
+    const [one, other] = children;
+    if (one === undefined || other === undefined) throw new Error('Two workers are wanted');
+    one.quiet = true;
+    expect(generation.unready).to.deep.equal([]);
+    other.quiet = true;
+    expect(generation.unready).to.deep.equal(['no worker is ready: all are stuck']);
+    one.quiet = false;
+    expect(generation.unready).to.deep.equal([]);
+  });
+
   it('scales by one place, and never to none', () => {
     make(1);
     serve();
@@ -207,6 +220,24 @@ describe('runtime/generation', () => {
     expect(generation.children).to.have.lengthOf(2);
     children[1]?.ends('scale_down');
     expect(generation.children).to.have.lengthOf(1);
+  });
+
+  it('scales down by a place that does not serve, or is stuck, and fills it again first', () => {
+    make(3);
+    serve();
+    children[0]?.ends();
+    expect(generation.scale(-1)).to.equal(2);
+    expect(generation.slots.map(({ index }) => index)).to.deep.equal([1, 2]);
+    expect(children.slice(1).map((child) => child.told)).to.deep.equal([['serve'], ['serve']]);
+    expect(generation.scale(1)).to.equal(3);
+    expect(children[3]?.slot).to.equal(0);
+    children[3]?.boots();
+    children[3]?.serves();
+    if (children[1] !== undefined) children[1].quiet = true;
+    expect(generation.scale(-1)).to.equal(2);
+    expect(children[1]?.told).to.deep.equal(['serve', 'drain scale_down']);
+    expect(children[2]?.told).to.deep.equal(['serve']);
+    expect(children[3]?.told).to.deep.equal(['serve']);
   });
 
   it('gives connections to its workers in turn, and to none that does not serve', () => {

@@ -121,8 +121,10 @@ describe('runtime/python/pool', () => {
       ['w0', 'w1', 'w2'],
       ['w3', 'w0', 'w1'],
     ]);
-    pool.deal(2);
+    pool.deal([0, 1]);
     expect(started.map(({ told }) => told.at(-1))).to.deep.equal(['lanes w0 w1 w0', 'lanes w1 w0 w1']);
+    pool.deal([1, 3]);
+    expect(started.map(({ told }) => told.at(-1))).to.deep.equal(['lanes w1 w3 w1', 'lanes w3 w1 w3']);
   });
 
   it('has booted once every process serves', async () => {
