@@ -2,7 +2,6 @@
 // together. Knows nothing of the generation before or after it, nor of who asked.
 import { availableParallelism } from 'node:os';
 import type { Logger } from 'pino';
-import { formatAddress } from '../config/address.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import type { Config, ListenerConfig, Recycle } from '../config/types.ts';
 import type { ExitReason } from '../observe/supervisor-metrics.ts';
@@ -10,7 +9,7 @@ import type { LaneChange, Overdue } from '../apps/python/lane-server.ts';
 import type { BootFailure } from './boot.ts';
 import { Child, type ChildOptions } from './child.ts';
 import { type Demand, FirstBoot } from './first-boot.ts';
-import type { HandoverMessage, Stop } from './handover.ts';
+import { type HandoverMessage, isSameListener, type Stop } from './handover.ts';
 import type { Pool } from './python/pool.ts';
 import { PoolSet, type PythonEvents } from './python/pool-set.ts';
 import type { PythonProcessOptions, PythonProcess } from './python/process.ts';
@@ -223,7 +222,7 @@ export class Generation implements WorkerSlotOwner {
 
   /** The next worker, in turn, that goes on with a connection of `listener`; null where none is ready. */
   route(listener: ListenerConfig): Stop | null {
-    const at = this.#config.listeners.findIndex((own) => isSame(own, listener));
+    const at = this.#config.listeners.findIndex((own) => isSameListener(own, listener));
     const ready = this.#slots.map(({ current }) => current).filter((child) => child?.state === 'ready');
     this.#turn += 1;
     const outbox = ready[this.#turn % ready.length]?.outbox;
@@ -333,7 +332,7 @@ export class Generation implements WorkerSlotOwner {
 
   #drainChild(child: Child, reason: ExitReason, heirs: readonly ListenerConfig[]): void {
     const { timeouts, listeners } = this.#config;
-    const hasHeir = (listener: ListenerConfig): boolean => heirs.some((heir) => isSame(heir, listener));
+    const hasHeir = (listener: ListenerConfig): boolean => heirs.some((heir) => isSameListener(heir, listener));
     child.drain(reason, timeouts.graceful, listeners.map(hasHeir));
   }
 
@@ -345,7 +344,3 @@ export class Generation implements WorkerSlotOwner {
     return new Promise((resolve) => this.#whenChanged.push(resolve));
   }
 }
-
-/** Whether connections of one can go on at the other; each takes its protocol along. */
-const isSame = (one: ListenerConfig, other: ListenerConfig): boolean =>
-  formatAddress(one.address) === formatAddress(other.address);

@@ -8,6 +8,8 @@
 // drops it from its cache. A request that crosses the close is sent once more over another connection, but never one that
 // is not idempotent (ngx_http_upstream_next() in nginx's src/http/ngx_http_upstream.c): a POST would be lost.
 import type { SendHandle } from 'node:child_process';
+import { formatAddress } from '../config/address.ts';
+import type { ListenerConfig } from '../config/types.ts';
 import type { DetectedProtocol } from '../protocol/detect.ts';
 import type { Take } from '../transport/context.ts';
 import { isHandle, type SocketHandle } from '../transport/handle.ts';
@@ -189,3 +191,7 @@ export const giveTo =
   (outbox: Outbox, listener: number): Take =>
   (handle, protocol) =>
     outbox.send({ kind: 'handover', listener, protocol }, handle, (returned) => returned.close());
+
+/** Whether connections of one can go on at the other; each takes its protocol along. */
+export const isSameListener = (one: ListenerConfig, other: ListenerConfig): boolean =>
+  formatAddress(one.address) === formatAddress(other.address);
