@@ -1,6 +1,6 @@
-// Constructors of environs for the lists of param names that come again and again. Storing 24 params under names that
-// only the request knows costs 700 ns; a constructor written for exactly these names costs 50 (bench/micro/decode.ts).
-// It knows nothing of what params mean.
+// Constructors of environs for the lists of param names that come again and again: with them an environ costs a third of
+// what it costs to store 24 params under names that only the request knows (bench/micro/decode.ts). It knows nothing of
+// what params mean.
 
 /** What a list of params gives, decided by its names, and by which values are empty. */
 export interface Plan {
@@ -17,7 +17,8 @@ export type Maker<T> = new (params: readonly string[]) => T;
 
 interface Shape<T> {
   readonly names: readonly string[];
-  readonly plan: Plan;
+  /** Null: such a list is always made the general way. */
+  readonly plan: Plan | null;
   /** Null until it was seen often enough. */
   make: Maker<T> | null;
   seen: number;
@@ -64,18 +65,13 @@ export class ShapeTable<T extends object> {
   #add(group: Shape<T>[], params: readonly string[]): void {
     const names = params.filter((_, at) => at % 2 === 0).map(ownCopy);
     const plan = this.#plan(params);
-    if (plan === null) return;
-    group.push({
-      names,
-      plan: { ...plan, properties: plan.properties.map(([name, at]) => [ownCopy(name), at]) },
-      make: null,
-      seen: 1,
-    });
+    const properties = plan?.properties.map(([name, at]): [string, number] => [ownCopy(name), at]) ?? [];
+    group.push({ names, plan: plan && { ...plan, properties }, make: null, seen: 1 });
   }
 
   #count(shape: Shape<T>): void {
     shape.seen += 1;
-    if (shape.seen < OFTEN || !this.#enabled) return;
+    if (shape.seen < OFTEN || shape.plan === null || !this.#enabled) return;
     try {
       shape.make = this.#compile(shape.plan);
     } catch {
@@ -113,6 +109,7 @@ function groupOf(params: readonly string[]): number {
 function fits<T>({ names, plan }: Shape<T>, params: readonly string[]): boolean {
   if (params.length !== names.length * 2) return false;
   for (let at = 0; at < names.length; at++) if (params[at * 2] !== names[at]) return false;
+  if (plan === null) return true;
   for (const at of plan.empty) if (params[at] !== '') return false;
   for (const at of plan.filled) if (params[at] === '') return false;
   return true;

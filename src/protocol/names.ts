@@ -24,8 +24,8 @@ export function viewOf(block: Buffer): DataView {
 
 /**
  * The kept string for the `length` bytes at `at`, or null where it has to be made. A kept name is known to be clean, see
- * checkParam(). A name of 20 bytes costs 23 ns up to its use as a property key, where a new string, which the engine has to
- * find among its own names, costs 62 (bench/micro/known.ts).
+ * checkParam(). A name of 20 bytes costs 27 ns up to its use as a property key, where a new string, which the engine has to
+ * find among its own names, costs 57 (bench/micro/known.ts).
  */
 export function keptName(view: DataView, at: number, length: number): string | null {
   if (length < WORD || length > MAX_LENGTH) return null;

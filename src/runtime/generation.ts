@@ -332,7 +332,8 @@ export class Generation implements WorkerSlotOwner {
 
   #drainChild(child: Child, reason: ExitReason, heirs: readonly ListenerConfig[]): void {
     const { timeouts, listeners } = this.#config;
-    const hasHeir = (listener: ListenerConfig): boolean => heirs.some((heir) => isSameListener(heir, listener));
+    const hasHeir = (listener: ListenerConfig): boolean =>
+      heirs.some((heir) => isSameListener(heir, listener));
     child.drain(reason, timeouts.graceful, listeners.map(hasHeir));
   }
 
