@@ -218,10 +218,12 @@ describe('observe/metrics', () => {
     listener.moved('idle', 'reading');
     listener.moved('reading', 'active');
     listener.closed('idle');
+    // It was counted where it was accepted.
+    listener.adopted();
     listener.protocolError('truncated', 'fastcgi');
     listener.protocolError('tls');
     listener.dropped('connection_limit');
-    const states = { idle: 0, reading: 0, active: 1 };
+    const states = { idle: 1, reading: 0, active: 1 };
     for (const [state, count] of Object.entries(states)) {
       expect(await value(metrics, 'viaduct_connections', { listener: label, state })).to.equal(count);
     }
