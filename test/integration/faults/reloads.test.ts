@@ -9,6 +9,7 @@ import { hashOf, patternBytes } from '../../helpers/pattern.ts';
 import { expectSteady } from '../../helpers/steady-client.ts';
 import { waitFor } from '../../helpers/wait.ts';
 
+const RELOADS = 50;
 const WORKERS = 2;
 
 /** The mounts of a release that steady.js tells the name of. */
@@ -31,12 +32,12 @@ async function consistent(stand: Stand, workers = WORKERS): Promise<number> {
 
 describe('fault: reloads under load', () => {
   faultTest(
-    '10 of them, by HUP and by command, fail no request of 64 connections',
-    { mounts: release('0'), config: { workers: WORKERS }, timeout: 60_000 },
+    `${RELOADS} of them, by HUP and by command, fail no request of 64 connections`,
+    { mounts: release('0'), config: { workers: WORKERS }, timeout: 180_000 },
     async (stand) => {
-      const clients = stand.steady({ rate: 1000, connections: 64 });
+      const clients = stand.steady({ rate: 1000, connections: 64, maxTime: 150_000 });
       await clients.moreAnswers(500);
-      for (let n = 1; n <= 10; n += 1) {
+      for (let n = 1; n <= RELOADS; n += 1) {
         await stand.bridge.configure({ mounts: release(String(n)) });
         if (n % 2 === 0) stand.daemon.kill('SIGHUP');
         else expect(await stand.reload()).to.include({ code: 0 });
@@ -48,11 +49,13 @@ describe('fault: reloads under load', () => {
       await clients.moreAnswers(200);
       const report = await clients.stop();
       expectSteady(report);
-      expect([...report.releases.keys()]).to.include.members(['0', '10']);
-      expect((await stand.request({ path: '/' })).header('x-release')).to.equal('10');
+      expect([...report.releases.keys()]).to.include.members(['0', String(RELOADS)]);
+      expect((await stand.request({ path: '/' })).header('x-release')).to.equal(String(RELOADS));
       await consistent(stand);
-      expect(await stand.metric('viaduct_worker_exits_total', { reason: 'reload' })).to.equal(10 * WORKERS);
-      expect(await stand.metric('viaduct_worker_spawns_total')).to.equal(11 * WORKERS);
+      expect(await stand.metric('viaduct_worker_exits_total', { reason: 'reload' })).to.equal(
+        RELOADS * WORKERS,
+      );
+      expect(await stand.metric('viaduct_worker_spawns_total')).to.equal((RELOADS + 1) * WORKERS);
     },
   );
 
