@@ -5,6 +5,7 @@ import { type Address, formatAddress } from '../config/address.ts';
 import { createAdminServer } from '../observe/admin.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { bind, type Unbind } from '../transport/bind.ts';
+import { closeServer } from './close-server.ts';
 
 export interface AdminSource {
   readonly metrics: Metrics;
@@ -61,11 +62,6 @@ export class Admin {
 
   async close(): Promise<void> {
     this.#unbind?.();
-    const deadline = setTimeout(() => this.#server.closeAllConnections(), CLOSE_GRACE);
-    await new Promise((resolve) => {
-      this.#server.close(resolve);
-      this.#server.closeIdleConnections();
-    });
-    clearTimeout(deadline);
+    await closeServer(this.#server, CLOSE_GRACE);
   }
 }

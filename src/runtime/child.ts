@@ -1,5 +1,6 @@
 // One worker process as the master sees it: started, told what to do, listened to, and in the end gone for certain.
 // Knows nothing of places, generations and why it should start or end.
+import { killGroup } from './kill-group.ts';
 import type { ChildProcess } from 'node:child_process';
 import type { Logger } from 'pino';
 import type { Config } from '../config/types.ts';
@@ -179,7 +180,7 @@ export class Child implements Occupant {
     // Whoever follows in its place needs its Python threads; elsewhere they stay to the end.
     const releases = reason !== 'reload' && reason !== 'stop' && reason !== 'scale_down';
     this.#send({ kind: 'drain', graceful, heirs, releases });
-    this.#allow(graceful + END_TIME, () => this.#killGroup());
+    this.#allow(graceful + END_TIME, () => killGroup(this.#process));
   }
 
   /** Breaks off what is in flight. */
@@ -188,7 +189,7 @@ export class Child implements Occupant {
     this.#asked ??= reason;
     this.outbox.retire();
     this.#send({ kind: 'stop' });
-    this.#allow(STOP_TIME, () => this.#killGroup());
+    this.#allow(STOP_TIME, () => killGroup(this.#process));
   }
 
   /** Ends it and its descendants without a word. */
@@ -196,7 +197,7 @@ export class Child implements Occupant {
     if (this.#state === 'dead') return;
     this.#asked ??= reason;
     if (reason === 'stuck') this.#state = 'stuck';
-    this.#killGroup();
+    killGroup(this.#process);
   }
 
   get #logger(): Logger {
@@ -215,7 +216,7 @@ export class Child implements Occupant {
       if (child.pid === undefined) this.#ended();
     });
     child.once('exit', () => {
-      this.#killGroup();
+      killGroup(this.#process);
       const lastWords = setTimeout(() => this.#ended(), LAST_WORDS);
       child.once('close', () => {
         clearTimeout(lastWords);
@@ -272,7 +273,7 @@ export class Child implements Occupant {
 
   #bootTooLong(): void {
     this.#bootTimedOut = true;
-    this.#killGroup();
+    killGroup(this.#process);
   }
 
   /** One deadline at a time: the next thing it is told to do replaces it. */
@@ -285,16 +286,6 @@ export class Child implements Occupant {
     if (!this.#process.connected) return;
     // With a callback a failure goes there instead of becoming an 'error' event: the worker's exit says it too.
     this.#process.send(message, undefined, undefined, () => undefined);
-  }
-
-  #killGroup(): void {
-    if (this.#process.pid === undefined) return;
-    try {
-      // It leads its own group: what it has started goes with it.
-      process.kill(-this.#process.pid, 'SIGKILL');
-    } catch {
-      // ESRCH: nobody is left.
-    }
   }
 
   #ended(): void {

@@ -3,6 +3,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { bind, type Unbind } from '../transport/bind.ts';
 import { controlSocket } from './run-dir.ts';
+import { closeServer } from './close-server.ts';
 
 export interface Controlled {
   reload(): Promise<{ readonly result: 'ok' | 'rejected' }>;
@@ -45,12 +46,7 @@ export class Control {
 
   async close(): Promise<void> {
     this.#unbind?.();
-    const deadline = setTimeout(() => this.#server.closeAllConnections(), CLOSE_GRACE);
-    await new Promise((resolve) => {
-      this.#server.close(resolve);
-      this.#server.closeIdleConnections();
-    });
-    clearTimeout(deadline);
+    await closeServer(this.#server, CLOSE_GRACE);
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -1,5 +1,6 @@
 // One Python process as the master sees it: started, given its app and its lanes, listened to, and in the end gone for
 // certain. Knows nothing of its pool and of why it should start or end.
+import { killGroup } from '../kill-group.ts';
 import type { ChildProcess } from 'node:child_process';
 import { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
@@ -153,11 +154,11 @@ export class PythonProcess implements Occupant {
     if (this.#state === 'dead' || this.#asked !== null) return;
     this.#asked = reason;
     if (this.#state === 'starting') {
-      this.#killGroup();
+      killGroup(this.#process);
       return;
     }
     this.#state = 'draining';
-    this.#allow(graceful + END_TIME, () => this.#killGroup());
+    this.#allow(graceful + END_TIME, () => killGroup(this.#process));
     this.#control?.send({ kind: 'drain' });
   }
 
@@ -165,7 +166,7 @@ export class PythonProcess implements Occupant {
   kill(reason: ExitReason): void {
     if (this.#state === 'dead') return;
     this.#asked ??= reason;
-    this.#killGroup();
+    killGroup(this.#process);
   }
 
   get #logger(): Logger {
@@ -201,7 +202,7 @@ export class PythonProcess implements Occupant {
       this.#ended();
     });
     child.once('exit', () => {
-      this.#killGroup();
+      killGroup(this.#process);
       const lastWords = setTimeout(() => this.#ended(), LAST_WORDS);
       child.once('close', () => {
         clearTimeout(lastWords);
@@ -255,7 +256,7 @@ export class PythonProcess implements Occupant {
       : 'it did not finish loading';
     this.#late = `${what} within timeouts.boot, ${boot} ms`;
     this.#signal('SIGUSR1');
-    this.#allow(LAST_WORDS, () => this.#killGroup());
+    this.#allow(LAST_WORDS, () => killGroup(this.#process));
   }
 
   /** The first reason counts: the others follow from it. */
@@ -276,15 +277,6 @@ export class PythonProcess implements Occupant {
 
   #signal(signal: NodeJS.Signals): void {
     if (this.#state !== 'dead') this.#process.kill(signal);
-  }
-
-  #killGroup(): void {
-    if (this.#process.pid === undefined) return;
-    try {
-      process.kill(-this.#process.pid, 'SIGKILL');
-    } catch {
-      // ESRCH: nobody is left.
-    }
   }
 
   #ended(): void {
