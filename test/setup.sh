@@ -14,6 +14,8 @@ python3-django    -
 python3-flask     -
 python3-werkzeug  -
 python3-webtest   -
+chromium    chromium
+prometheus  prometheus
 '
 
 missing=()

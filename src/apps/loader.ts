@@ -2,25 +2,40 @@
 import { pathToFileURL } from 'node:url';
 import type { Reference, ScriptReference } from '../config/reference.ts';
 import { formatReference } from '../config/reference.ts';
+import type { Interface } from '../config/types.ts';
 import type { Application, Middleware } from '../gateway/contract.ts';
+import { adaptFetch } from './fetch/adapt.ts';
+import { LoadError } from './load-error.ts';
 import { BUILTIN_MIDDLEWARE } from './middleware/builtin.ts';
+import { adaptNode } from './node/adapt.ts';
 import { placeOf } from './syntax-place.ts';
 import { BUILTIN_APPS } from './wsgi/builtin.ts';
 
-/** An app or a middleware could not be loaded. `cause` is what its own code threw, if it did. */
-export class LoadError extends Error {
-  override readonly name = 'LoadError';
-  readonly code = 'ERR_APP_LOAD';
-}
+/** Kinds of app that run in a worker. */
+export type ScriptInterface = Exclude<Interface, 'python'>;
 
 /** @throws {LoadError} */
-export async function loadApplication(reference: ScriptReference, timeout: number): Promise<Application> {
+export async function loadApplication(
+  reference: ScriptReference,
+  kind: ScriptInterface,
+  timeout: number,
+): Promise<Application> {
   const found =
     reference.kind === 'builtin'
       ? BUILTIN_APPS.get(reference.builtin)
       : await loadFile(reference, ['application', 'default'], timeout);
-  return expectFunction(found, reference, 'a gateway application (environ, startResponse)') as Application;
+  return ADAPTERS[reference.kind === 'builtin' ? 'wsgi' : kind](found, formatReference(reference), timeout);
 }
+
+/** From what a file exports to a gateway application, by interface. `place`: the reference, for messages. */
+type Adapter = (found: unknown, place: string, timeout: number) => Application | Promise<Application>;
+
+const ADAPTERS: Readonly<Record<ScriptInterface, Adapter>> = {
+  wsgi: (found, place) =>
+    expectFunction(found, place, 'a gateway application (environ, startResponse)') as Application,
+  node: adaptNode,
+  fetch: adaptFetch,
+};
 
 /** @throws {LoadError} */
 export async function loadMiddleware(reference: ScriptReference, timeout: number): Promise<Middleware> {
@@ -28,7 +43,7 @@ export async function loadMiddleware(reference: ScriptReference, timeout: number
     reference.kind === 'builtin'
       ? BUILTIN_MIDDLEWARE.get(reference.builtin)
       : await loadFile(reference, ['middleware', 'default'], timeout);
-  return expectFunction(found, reference, 'a middleware (app, options)') as Middleware;
+  return expectFunction(found, formatReference(reference), 'a middleware (app, options)') as Middleware;
 }
 
 type FileReference = Extract<Reference, { kind: 'file' }>;
@@ -87,9 +102,9 @@ async function importFile(reference: FileReference, timeout: number): Promise<Re
 /** Set since Node 22.10 to what the process was started with. */
 const hasTypeScript = (): boolean => Boolean((process.features as { typescript?: unknown }).typescript);
 
-function expectFunction(found: unknown, reference: Reference, wanted: string): unknown {
+function expectFunction(found: unknown, place: string, wanted: string): unknown {
   if (typeof found === 'function') return found;
   throw new LoadError(
-    `Cannot use ${formatReference(reference)}: found ${found === null ? 'null' : typeof found}, wanted ${wanted}`,
+    `Cannot use ${place}: found ${found === null ? 'null' : typeof found}, wanted ${wanted}`,
   );
 }

@@ -2,7 +2,6 @@
 import type { z } from 'zod';
 import { DURATION } from './fields.ts';
 import { everyKey, knownKeys } from './json-schema.ts';
-import { laterValue } from './later.ts';
 import { nearest } from './nearest.ts';
 import { describeValue } from './problems.ts';
 import type { Issue, KeyPath } from './problems.ts';
@@ -26,8 +25,6 @@ function explain(issue: ZodIssue, base: KeyPath, data: unknown): Issue[] {
     if (branch !== undefined) return branch.flatMap((inner) => explain(inner, path, data));
   }
   if (issue.code === 'invalid_value') {
-    const later = laterValue(path, found);
-    if (later !== undefined) return [{ path, message: later }];
     const guess = typeof found === 'string' ? nearest(found, issue.values.map(String)) : undefined;
     return [{ path, ...expected(issue.message, found, guess && `did you mean ${JSON.stringify(guess)}?`) }];
   }

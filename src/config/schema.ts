@@ -17,7 +17,7 @@ import {
 import { parseHost, parseMountPath } from './mount-place.ts';
 import { parseReference } from './reference.ts';
 import { type FilePython, python } from './python-schema.ts';
-import type { Config, MountConfig, MountLimits, MountTimeouts } from './types.ts';
+import { type Config, INTERFACES, type MountConfig, type MountLimits, type MountTimeouts } from './types.ts';
 
 /** What the schema makes of the file, before paths are absolute and mounts inherit. */
 export interface FileConfig extends Omit<Config, 'mounts'> {
@@ -220,9 +220,11 @@ const mount = z
         'FILE[:EXPORT], where EXPORT defaults to application, then default; or viaduct:hello, viaduct:environ; interface python: package.module:CALLABLE, package.module:FACTORY(), or FILE.py or FILE.wsgi with or without :CALLABLE',
       ),
       interface: z
-        .enum(['wsgi', 'python'], { error: '"wsgi" or "python"' })
+        .enum(INTERFACES, { error: '"wsgi", "node", "fetch" or "python"' })
         .default('wsgi')
-        .describe('What kind of app it is: wsgi, a JavaScript gateway app; python, an app of PEP 3333'),
+        .describe(
+          'What kind of app it is: wsgi, a JavaScript gateway app; node, an app of node:http such as Express; fetch, an app of Request and Response such as Hono; python, an app of PEP 3333',
+        ),
       env: z
         .record(envName, z.string({ error: 'a text' }), MAPPING)
         .prefault({})

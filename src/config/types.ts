@@ -4,7 +4,8 @@ import type { Address, ClientRange, ListenAddress } from './address.ts';
 import type { Reference, ScriptReference } from './reference.ts';
 
 export type ListenerProtocol = 'fastcgi' | 'uwsgi' | 'scgi' | 'http' | 'auto';
-export type Interface = 'wsgi' | 'python';
+export const INTERFACES = ['wsgi', 'node', 'fetch', 'python'] as const;
+export type Interface = (typeof INTERFACES)[number];
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
 
 export interface Config {

@@ -64,7 +64,8 @@ export async function bootMounts(
     const missing = unavailable(slots);
     let app = missing;
     const load = async (): Promise<Application> => {
-      if (mount.app.kind !== 'python') return loadApplication(mount.app, mount.timeouts.boot);
+      if (mount.app.kind !== 'python' && mount.interface !== 'python')
+        return loadApplication(mount.app, mount.interface, mount.timeouts.boot);
       const server = await openLanes(mount, admission, python);
       lanes.set(mount.name, server);
       return pythonApplication(server, missing);

@@ -2,7 +2,8 @@
 import { expect } from 'chai';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { LoadError, loadApplication } from '../../../src/apps/loader.ts';
+import { LoadError } from '../../../src/apps/load-error.ts';
+import { loadApplication } from '../../../src/apps/loader.ts';
 import { useFolder } from '../config/fixture.ts';
 
 describe('loadApplication, of a file that does not parse', () => {
@@ -11,7 +12,7 @@ describe('loadApplication, of a file that does not parse', () => {
   async function failure(name: string): Promise<LoadError> {
     const file = join(folder.path, name);
     try {
-      await loadApplication({ kind: 'file', file, exportName: null }, 10_000);
+      await loadApplication({ kind: 'file', file, exportName: null }, 'wsgi', 10_000);
     } catch (error) {
       if (error instanceof LoadError) return error;
       throw error;

@@ -251,10 +251,10 @@ const CASES: Case[] = [
     ],
   },
   {
-    what: 'keys and values of later versions',
-    yaml: mount('    interface: fetch\n'),
+    what: 'an interface that there is not',
+    yaml: mount('    interface: nodejs\n'),
     lines: [
-      '7:16: mounts[0].interface: The interface "fetch" is known but not available in this version: expected "wsgi" or "python"',
+      '7:16: mounts[0].interface: Expected "wsgi", "node", "fetch" or "python", found "nodejs"; did you mean "node"?',
     ],
   },
   {
