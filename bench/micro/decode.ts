@@ -3,6 +3,7 @@
 import { EventEmitter } from 'node:events';
 import fastcgiStream from 'fastcgi-stream';
 import { bench, do_not_optimize, run, summary } from 'mitata';
+import { Cancellation } from '../../src/gateway/cancellation.ts';
 import { completeEnviron, makeEnviron } from '../../src/gateway/environ.ts';
 import type { ErrorStream, InputStream } from '../../src/gateway/contract.ts';
 import { FastcgiDecoder } from '../../src/protocol/fastcgi/decoder.ts';
@@ -15,7 +16,7 @@ import { FASTCGI_REQUEST, SCGI_REQUEST, UWSGI_REQUEST } from './stock-request.ts
 
 const input = {} as InputStream;
 const errors = {} as ErrorStream;
-const controller = new AbortController();
+const controller = new Cancellation();
 
 function fill(params: readonly string[]): void {
   const environ = makeEnviron(params, input, errors, controller);

@@ -1,76 +1,18 @@
 // A whole request inside the process: bytes, decoder, environ, gateway, app, encoder, one write. No socket, no kernel:
 // what is left of `npm run bench`'s CPU per request beyond this is node:net and the kernel.
 // Build, then: node dist/bench/micro/request.js
-import { EventEmitter } from 'node:events';
-import type { Socket } from 'node:net';
 import { bench, do_not_optimize, run } from 'mitata';
-import { Admission } from '../../src/gateway/admission.ts';
-import { Gateway } from '../../src/gateway/gateway.ts';
-import { Metrics } from '../../src/observe/metrics.ts';
-import { DEFAULT_LIMITS } from '../../src/protocol/limits.ts';
-import type { TransportContext } from '../../src/transport/context.ts';
-import { FastcgiConnection } from '../../src/transport/fastcgi/connection.ts';
-import { Ticker } from '../../src/transport/timeouts.ts';
 import { hello } from '../apps/hello.ts';
 import { FASTCGI_REQUEST } from './stock-request.ts';
+import { fastcgiConnection } from './whole-request.ts';
 
-const never = (): never => {
-  throw new Error('Cannot measure: something other than a plain request happened');
-};
-const ignore = (): void => undefined;
-
-const metrics = new Metrics();
-const gateway = new Gateway(
-  [
-    {
-      path: '',
-      host: null,
-      name: '/',
-      app: hello,
-      env: [],
-      limits: { bodySize: 0, bodyTimeout: 60_000, sendTimeout: 60_000 },
-      responseHeadersSize: 64 * 1024,
-      requestTimeout: 60_000,
-      queueTimeout: 5000,
-      admission: new Admission({ requests: 1024, queue: 256, queueTimeout: 5000 }),
-      metrics: metrics.mount('/'),
-    },
-  ],
-  { slowAfter: 2000, stillRuns: never, finished: ignore, failed: never, warned: never, appLine: never },
-  metrics.mount('none'),
-);
-const context: TransportContext = {
-  limits: { ...DEFAULT_LIMITS, connections: 4096, courtesy: 64, descriptors: Infinity, requests: 1024 },
-  timeouts: { params: 10_000, idle: 75_000, send: 60_000 },
-  ticker: new Ticker(),
-  metrics: metrics.listener('bench', 'fastcgi'),
-  isUnix: true,
-  handle: (exchange) => gateway.handle(exchange),
-  report: never,
-  warn: never,
-  rested: ignore,
-  closed: ignore,
-};
-
-/** As much of a socket as a connection touches. */
-const socket = Object.assign(new EventEmitter(), {
-  destroyed: false,
-  writableLength: 0,
-  written: 0,
-  write(bytes: Uint8Array): boolean {
-    this.written += bytes.length;
-    return true;
-  },
-  cork: never,
-  uncork: never,
-});
-const connection = new FastcgiConnection(socket as unknown as Socket, context);
+const { connection, written } = fastcgiConnection(hello);
 connection.receive(FASTCGI_REQUEST);
-if (socket.written === 0) throw new Error('Cannot measure: the request was not answered');
+if (written() === 0) throw new Error('Cannot measure: the request was not answered');
 
 bench('FastCGI request: bytes to bytes', () => {
   connection.receive(FASTCGI_REQUEST);
-  do_not_optimize(socket.written);
+  do_not_optimize(written());
 });
 
 await run();

@@ -1,6 +1,7 @@
 // One request from its environ to its last byte: it waits for a place, is answered, and ends exactly once whatever happens.
 import type { AbortPhase, MountMetrics, ShedReason } from '../observe/mount-metrics.ts';
 import type { Waiting } from './admission.ts';
+import { Cancellation } from './cancellation.ts';
 import { Delivery, type DeliveryOwner } from './delivery.ts';
 import { makeEnviron, type RequestEnviron } from './environ.ts';
 import { errorPage } from './error-page.ts';
@@ -30,7 +31,7 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Re
   readonly exchange: Exchange;
   readonly environ: RequestEnviron;
   readonly #owner: CallOwner;
-  readonly #controller = new AbortController();
+  readonly #cancellation = new Cancellation();
   readonly #input: Input;
   readonly #errors: ErrorLines;
 
@@ -41,6 +42,7 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Re
   #holdsPlace = false;
   #deadline = Infinity;
   #over = false;
+  #givenUp = false;
   #saidSlow = false;
 
   status = 0;
@@ -55,7 +57,7 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Re
     this.#owner = owner;
     this.#input = new Input(exchange.body);
     this.#errors = new ErrorLines(this);
-    this.environ = makeEnviron(exchange.params, this.#input, this.#errors, this.#controller);
+    this.environ = makeEnviron(exchange.params, this.#input, this.#errors, this.#cancellation);
     exchange.onClose = (reason) => this.#closed(reason);
   }
 
@@ -179,10 +181,11 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Re
   }
 
   failed(error: unknown): void {
-    if (this.#over) return;
+    // What an application says to being given up is no news.
+    if (this.#over || this.#givenUp) return;
     const response = this.#response;
     this.#owner.events.failed(this, error);
-    this.#controller.abort(error);
+    this.#giveUp(error);
     if (response === null || !response.onWire)
       this.#sendError(error instanceof GatewayError ? error.status : 500);
     // The client has all it was promised; what failed came after that.
@@ -228,9 +231,14 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Re
     return this.#response;
   }
 
+  #giveUp(reason: unknown): void {
+    this.#givenUp = true;
+    this.#cancellation.cancel(reason);
+  }
+
   #cutOff(error: GatewayError, reason: AbortReason): void {
     this.#owner.events.failed(this, error);
-    this.#controller.abort(error);
+    this.#giveUp(error);
     if (this.#waits) this.#leaveQueue();
     if (this.#response?.onWire === true) this.#abort(reason);
     else this.#sendError(error.status);
@@ -240,7 +248,7 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Re
   /** The transport says that nothing more can reach the client. */
   #closed(reason: AbortReason): void {
     if (this.#over) return;
-    this.#controller.abort(
+    this.#giveUp(
       new GatewayError('ERR_GATEWAY_CLIENT_GONE', `The client left before the response ended (${reason})`),
     );
     this.#abort(reason);

@@ -11,6 +11,7 @@ import {
   isThenable,
   RETURN_LIMIT,
 } from './iteration.ts';
+import { LateBody } from './late-body.ts';
 import type { Response } from './response.ts';
 
 export interface DeliveryOwner {
@@ -49,6 +50,13 @@ export class Delivery {
       result = app(environ, this.#response.startResponse);
     } catch (error) {
       this.#rejected(error);
+      return;
+    }
+    if (result instanceof LateBody) {
+      result.listen(
+        (body) => this.#returned(body),
+        (error) => this.#rejected(error),
+      );
       return;
     }
     if (!isThenable(result)) {

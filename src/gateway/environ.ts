@@ -1,5 +1,6 @@
 // One request's environ from the params a protocol brought, repaired where nginx's stock param files fall short of PEP 3333.
 // Hot code: it runs for every request. Lists of names that come often have a constructor of their own, see environ-shape.ts.
+import type { Cancellation } from './cancellation.ts';
 import type { Environ, ErrorStream, InputStream } from './contract.ts';
 import { type Plan, ShapeTable } from './environ-shape.ts';
 import { describe, GatewayError } from './errors.ts';
@@ -9,14 +10,15 @@ import { ParamKind, paramKind } from './param-kinds.ts';
 import { decodeRequestUri, isBelow, normalize } from './path.ts';
 
 const VERSION: readonly [1, 0] = Object.freeze([1, 0] as const);
-const CONTROLLER = Symbol('controller');
+const CANCELLATION = Symbol('cancellation');
 
-/** An AbortSignal costs 2 us to make, and most requests never look at it: it is made when it is first read. */
-const SIGNAL: PropertyDescriptor & ThisType<{ [CONTROLLER]: AbortController }> = {
+/** Made when it is first read, see Cancellation. */
+const SIGNAL: PropertyDescriptor & ThisType<{ [CANCELLATION]: Cancellation | null }> = {
   get() {
-    return this[CONTROLLER].signal;
+    return this[CANCELLATION]?.signal;
   },
   set(value: unknown) {
+    this[CANCELLATION] = null;
     Object.defineProperty(this, 'viaduct.signal', {
       value,
       writable: true,
@@ -49,7 +51,8 @@ export class RequestEnviron implements Environ {
   declare 'viaduct.signal': AbortSignal;
   'viaduct.mount' = '';
   'viaduct.request_id' = '';
-  declare [CONTROLLER]: AbortController;
+  /** null: a middleware has put another signal in its place. */
+  declare [CANCELLATION]: Cancellation | null;
   [key: string]: unknown;
 }
 Object.setPrototypeOf(RequestEnviron.prototype, null);
@@ -78,15 +81,31 @@ export function makeEnviron(
   params: readonly string[],
   input: InputStream,
   errors: ErrorStream,
-  controller: AbortController,
+  cancellation: Cancellation,
 ): RequestEnviron {
   const Shaped = shapes.find(params);
   const environ = Shaped === null ? fill(params) : new Shaped(params);
   environ['wsgi.input'] = input;
   environ['wsgi.errors'] = errors;
-  environ[CONTROLLER] = controller;
+  environ[CANCELLATION] = cancellation;
   Object.defineProperty(environ, 'viaduct.signal', SIGNAL);
   return environ;
+}
+
+/** Calls `listener` once when the request of `environ` is given up, with the reason; as its viaduct.signal would. */
+export function whenCancelled(environ: Environ, listener: (reason: unknown) => void): void {
+  // A copy has the symbol too, and perhaps another signal.
+  const cancellation =
+    Object.getPrototypeOf(environ) === RequestEnviron.prototype
+      ? (environ as RequestEnviron)[CANCELLATION]
+      : null;
+  if (cancellation !== null) {
+    cancellation.listen(listener);
+    return;
+  }
+  const signal = environ['viaduct.signal'];
+  if (signal.aborted) listener(signal.reason);
+  else signal.addEventListener('abort', () => listener(signal.reason), { once: true });
 }
 
 /** The general way. */

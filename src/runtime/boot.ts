@@ -10,6 +10,7 @@ import { errorPage } from '../gateway/error-page.ts';
 import type { Mount } from '../gateway/mount.ts';
 import type { MetricSlots } from '../observe/metric-slots.ts';
 import type { MountMetrics } from '../observe/mount-metrics.ts';
+import { readShared } from '../transport/reading.ts';
 
 /** Seconds after which to ask again for an app that did not boot; it is tried again all the time. */
 const RETRY_AFTER = 5;
@@ -138,6 +139,7 @@ async function openLanes(
     requests: limits.requests,
     requestTimeout: timeouts.request,
     queueTimeout: timeouts.queue,
+    read: readShared,
     onLane: python.onLane,
     onOverdue: python.onOverdue,
   });

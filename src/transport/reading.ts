@@ -3,7 +3,7 @@
 // what the bytes mean.
 import { Buffer } from 'node:buffer';
 import { Socket } from 'node:net';
-import { SOCKET_OPTIONS, type SocketHandle } from './handle.ts';
+import { detach, SOCKET_OPTIONS, type SocketHandle } from './handle.ts';
 
 const SIZE = 64 * 1024;
 /** A piece from here on is worth the buffer it lies in; a smaller one, held for long, would hold 64 KiB with it. */
@@ -48,4 +48,16 @@ export class Reading {
     this.#giving = false;
     return this.#buffer;
   }
+}
+
+/** Reads an accepted connection, of which nothing was read yet, through the shared buffer. */
+export function readShared(
+  socket: Socket,
+  receive: (chunk: Buffer) => void,
+): { readonly socket: Socket; keep(part: Buffer): Buffer } {
+  const handle = detach(socket);
+  if (handle !== null) return new Reading(handle, receive);
+  // A Node whose sockets have no such handle: as any stream.
+  socket.on('data', receive).resume();
+  return { socket, keep: (part) => part };
 }

@@ -1,8 +1,9 @@
 // The gateway application of a Python mount: hands each request to a thread, and its answer to the gateway. Knows neither
 // processes nor how lanes come and go.
 import { INLINE_BODY, encodeRequest } from './frames.ts';
-import type { Application, Body, Environ } from '../../gateway/contract.ts';
+import type { Application, Environ } from '../../gateway/contract.ts';
 import { GatewayError } from '../../gateway/errors.ts';
+import type { LateBody } from '../../gateway/late-body.ts';
 import { Conversation, isPeekable } from './conversation.ts';
 import type { LaneServer } from './lane-server.ts';
 
@@ -14,7 +15,7 @@ export function pythonApplication(lanes: LaneServer, unavailable: Application): 
   return (environ, startResponse) => {
     if (lanes.isDown) return unavailable(environ, startResponse);
     /** `body`: all of it, or null where it is to be streamed. */
-    const begin = (body: Uint8Array | null): Promise<Body> => {
+    const begin = (body: Uint8Array | null): LateBody => {
       const hasBody = body === null || body.length > 0;
       const tries = !hasBody && IDEMPOTENT.has(environ.REQUEST_METHOD) ? 2 : 1;
       const frame = encode(environ, body);
@@ -45,6 +46,8 @@ const EMPTY = new Uint8Array(0);
 function encode(environ: Environ, body: Uint8Array | null): Buffer {
   const fields: string[] = [];
   for (const name in environ) {
+    // No text, and reading it would make it.
+    if (name === 'viaduct.signal') continue;
     const value = environ[name];
     if (typeof value === 'string') fields.push(name, value);
   }

@@ -1,8 +1,10 @@
 // One request in the hands of a Python thread: its body goes there piece by piece, the response comes back the same way.
 // Knows the gateway's contract and one lane at a time.
 import type { Buffer } from 'node:buffer';
-import type { Body, Environ, HeaderList, InputStream, StartResponse } from '../../gateway/contract.ts';
+import type { Environ, HeaderList, InputStream, StartResponse } from '../../gateway/contract.ts';
+import { whenCancelled } from '../../gateway/environ.ts';
 import { GatewayError } from '../../gateway/errors.ts';
+import { LateBody } from '../../gateway/late-body.ts';
 import { requestUri } from '../../gateway/path.ts';
 import { type Frame, type FrameError, FrameFlag, INLINE_BODY } from './frames.ts';
 import type { Lane, LaneUser, PythonError } from './lane.ts';
@@ -52,8 +54,8 @@ export class Conversation implements LaneUser, AsyncIterator<Uint8Array> {
   readonly #errors: Environ['wsgi.errors'];
   #triesLeft: number;
   #lane: Lane | null = null;
-  /** Settles what run() has returned; null once it has. */
-  #begin: { resolve(body: Body): void; reject(error: unknown): void } | null = null;
+  /** What run() has returned. */
+  readonly #begin = new LateBody();
   readonly #chunks: Buffer[] = [];
   #size = 0;
   #paused = false;
@@ -75,14 +77,10 @@ export class Conversation implements LaneUser, AsyncIterator<Uint8Array> {
   }
 
   /** Resolves with the whole body where it came at once, else with an iterator of its chunks. */
-  run(): Promise<Body> {
-    const signal = this.#options.environ['viaduct.signal'];
-    if (signal.aborted) return Promise.reject(signal.reason as Error);
-    signal.addEventListener('abort', () => this.#aborted(signal.reason as Error), { once: true });
-    return new Promise((resolve, reject) => {
-      this.#begin = { resolve, reject };
-      this.#start();
-    });
+  run(): LateBody {
+    whenCancelled(this.#options.environ, (reason) => this.#aborted(reason as Error));
+    if (!this.#isOver) this.#start();
+    return this.#begin;
   }
 
   [Symbol.asyncIterator](): this {
@@ -129,14 +127,12 @@ export class Conversation implements LaneUser, AsyncIterator<Uint8Array> {
       this.#over(error as Error);
       return;
     }
-    const begin = this.#begin;
-    this.#begin = null;
     if (isLast) {
       this.#over(null);
-      begin?.resolve([bytes]);
+      this.#begin.resolve([bytes]);
     } else {
       this.#add(bytes);
-      begin?.resolve(this);
+      this.#begin.resolve(this);
     }
   }
 
@@ -163,7 +159,7 @@ export class Conversation implements LaneUser, AsyncIterator<Uint8Array> {
   lost(why: FrameError | null): void {
     this.#lane = null;
     this.drained();
-    if (this.#begin !== null && this.#triesLeft > 0 && why === null) {
+    if (!this.#begin.isSettled && this.#triesLeft > 0 && why === null) {
       this.#start();
       return;
     }
@@ -260,11 +256,10 @@ export class Conversation implements LaneUser, AsyncIterator<Uint8Array> {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#error = error;
-    const [begin, reader] = [this.#begin, this.#reader];
-    this.#begin = null;
+    const reader = this.#reader;
     this.#reader = null;
     if (error !== null) {
-      begin?.reject(error);
+      this.#begin.reject(error);
       reader?.reject(error);
     } else {
       reader?.resolve(DONE);

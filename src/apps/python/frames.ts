@@ -61,7 +61,7 @@ export interface Frame {
   readonly aux: number;
   /** Latin-1 fields, joined by NUL. */
   readonly head: string;
-  /** A view of the chunk pushed where possible: only valid as long as that is. */
+  /** Of HEAD and DATA they stay as they are; of others they may be a view of the chunk pushed. */
   readonly bytes: Buffer;
   /** Bytes of this frame still to come, as DATA with the same flags. */
   readonly rest: number;
@@ -75,14 +75,23 @@ export class FrameError extends Error {
 /** Turns what a lane receives into frames. */
 export class FrameDecoder {
   readonly #onFrame: (frame: Frame) => void;
+  readonly #keep: (part: Buffer) => Buffer;
   readonly #maxHead: number;
   #pending: Buffer = EMPTY;
   #rest = 0;
   #flags = 0;
 
-  /** `maxHead` is in bytes. */
-  constructor(onFrame: (frame: Frame) => void, maxHead: number = MAX_WHOLE) {
+  /**
+   * @param keep gives a part of a chunk, or a copy of it, that stays as it is; without it chunks stay by themselves
+   * @param maxHead in bytes
+   */
+  constructor(
+    onFrame: (frame: Frame) => void,
+    keep: (part: Buffer) => Buffer = (part) => part,
+    maxHead: number = MAX_WHOLE,
+  ) {
     this.#onFrame = onFrame;
+    this.#keep = keep;
     this.#maxHead = maxHead;
   }
 
@@ -126,7 +135,7 @@ export class FrameDecoder {
       flags: this.#flags,
       aux: data.readUInt16LE(at + 6),
       head: headLength === 0 ? '' : data.toString('latin1', start, bytesAt),
-      bytes: data.subarray(bytesAt, end),
+      bytes: this.#bytes(data, bytesAt, end, streams),
       rest: this.#rest,
     });
     return end;
@@ -140,10 +149,16 @@ export class FrameDecoder {
       flags: this.#flags,
       aux: 0,
       head: '',
-      bytes: data.subarray(at, end),
+      bytes: this.#bytes(data, at, end, true),
       rest: this.#rest,
     });
     return end;
+  }
+
+  #bytes(data: Buffer, start: number, end: number, stays: boolean): Buffer {
+    if (start === end) return EMPTY;
+    const part = data.subarray(start, end);
+    return stays ? this.#keep(part) : part;
   }
 
   #check(type: number, length: number, headLength: number): void {

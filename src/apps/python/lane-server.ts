@@ -3,7 +3,7 @@
 import { renameSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Admission } from '../../gateway/admission.ts';
-import { type Hello, Lane, type LaneOwner } from './lane.ts';
+import { type Hello, Lane, type LaneOwner, type LaneSocket } from './lane.ts';
 
 /** Where the lanes of a mount come to, and what proves that they are ours. Plain data: it comes from the master. */
 export interface LaneAddress {
@@ -48,6 +48,8 @@ export interface LaneServerOptions {
   readonly requestTimeout: number;
   /** timeouts.queue of the mount, in milliseconds. */
   readonly queueTimeout: number;
+  /** How an accepted connection is read: it is paused, and nothing of it was read yet. */
+  readonly read: (socket: Socket, receive: (chunk: Buffer) => void) => LaneSocket;
   readonly onLane: (change: LaneChange) => void;
   readonly onOverdue: (overdue: Overdue) => void;
 }
@@ -74,7 +76,7 @@ export class LaneServer implements LaneOwner {
 
   constructor(options: LaneServerOptions) {
     this.#options = options;
-    this.#server = createServer((socket) => this.#connected(socket));
+    this.#server = createServer({ pauseOnConnect: true }, (socket) => this.#connected(socket));
   }
 
   /** Lanes that are open. */
@@ -196,7 +198,7 @@ export class LaneServer implements LaneOwner {
   }
 
   #connected(socket: Socket): void {
-    const lane = new Lane(socket, this);
+    const lane = new Lane((receive) => this.#options.read(socket, receive), this);
     setTimeout(() => {
       if (lane.state === 'greeting') lane.destroy();
     }, HELLO_TIME).unref();

@@ -59,6 +59,16 @@ export interface LaneUser {
   drained(): void;
 }
 
+/** A connection as a lane uses it. */
+export interface LaneSocket {
+  readonly socket: Duplex;
+  /** A part of the chunk that is being received, or a copy of it, that stays as it is. */
+  keep(part: Buffer): Buffer;
+}
+
+/** Gives `receive` what comes in over a connection; each chunk is good until it returns. */
+export type OpenLaneSocket = (receive: (chunk: Buffer) => void) => LaneSocket;
+
 export interface LaneOwner {
   /** A thread has said who it is; false: it is not one of ours. */
   greets(hello: Hello): boolean;
@@ -81,7 +91,7 @@ export interface Hello {
 export class Lane {
   readonly #socket: Duplex;
   readonly #owner: LaneOwner;
-  readonly #decoder = new FrameDecoder((frame) => this.#take(frame));
+  readonly #decoder: FrameDecoder;
   #state: LaneState = 'greeting';
   #hello: Hello | null = null;
   #user: LaneUser | null = null;
@@ -93,10 +103,15 @@ export class Lane {
   /** performance.now() of its last request. */
   startedAt = 0;
 
-  constructor(socket: Duplex, owner: LaneOwner) {
+  constructor(open: OpenLaneSocket, owner: LaneOwner) {
+    const opened = open((chunk) => this.#push(chunk));
+    const { socket } = opened;
     this.#socket = socket;
+    this.#decoder = new FrameDecoder(
+      (frame) => this.#take(frame),
+      (part) => opened.keep(part),
+    );
     this.#owner = owner;
-    socket.on('data', (chunk: Buffer) => this.#push(chunk));
     socket.on('drain', () => this.#user?.drained());
     // 'close' follows.
     socket.on('error', () => undefined);

@@ -8,12 +8,13 @@ import {
   type RequestEnviron,
   type RequestPath,
 } from '../../../src/gateway/environ.ts';
+import { Cancellation } from '../../../src/gateway/cancellation.ts';
 import { ErrorLines } from '../../../src/gateway/error-stream.ts';
 import { Input } from '../../../src/gateway/input.ts';
 import { FakeBody } from '../../helpers/fake-exchange.ts';
 import { PATH_CASES } from './path-cases.ts';
 
-const CONTROLLER = new AbortController();
+const CONTROLLER = new Cancellation();
 
 interface Filled {
   environ: Environ;
@@ -257,7 +258,7 @@ describe('environ, what else comes in', () => {
 
   it('the signal can be replaced, by a middleware for one', () => {
     const { environ } = fill();
-    const { signal } = new AbortController();
+    const { signal } = new Cancellation();
     environ['viaduct.signal'] = signal;
     expect(environ['viaduct.signal']).to.equal(signal);
     expect(Object.keys(environ).filter((key) => key === 'viaduct.signal')).to.have.lengthOf(1);

@@ -153,7 +153,7 @@ describe('FrameDecoder', () => {
   ];
   for (const [what, bytes, message] of refused) {
     it(`refuses ${what}`, () => {
-      const decoder = new FrameDecoder(() => expect.fail('a frame came'), 100);
+      const decoder = new FrameDecoder(() => expect.fail('a frame came'), undefined, 100);
       expect(() => decoder.push(latin1(bytes))).to.throw(FrameError, message);
     });
   }

@@ -7,6 +7,7 @@ import { type LaneChange, LaneServer, type Overdue } from '../../../../src/apps/
 import { Admission } from '../../../../src/gateway/admission.ts';
 import type { Application, Environ, HeaderList } from '../../../../src/gateway/contract.ts';
 import { GatewayError } from '../../../../src/gateway/errors.ts';
+import { readShared } from '../../../../src/transport/reading.ts';
 import { buildFrame, Flag, Kind, readFrames, type WholeFrame } from '../../../helpers/lane-frames.ts';
 import { makeTempDir, removeTempDir } from '../../../helpers/temp.ts';
 import { waitFor } from '../../../helpers/wait.ts';
@@ -68,6 +69,7 @@ describe('apps/python/lane-server', () => {
       requests: 3,
       requestTimeout: 50,
       queueTimeout: 100,
+      read: readShared,
       onLane: (change) => changes.push(change),
       onOverdue: (each) => overdue.push(each),
     });
@@ -283,6 +285,7 @@ describe('apps/python/lane-server', () => {
       requests: 1,
       requestTimeout: 0,
       queueTimeout: 1,
+      read: readShared,
       onLane: () => undefined,
       onOverdue: () => undefined,
     });

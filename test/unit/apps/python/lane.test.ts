@@ -2,7 +2,13 @@
 import { expect } from 'chai';
 import { Duplex } from 'node:stream';
 import { encodeRequest } from '../../../../src/apps/python/frames.ts';
-import { Lane, LANE_TABLE, type LaneOwner, type LaneUser } from '../../../../src/apps/python/lane.ts';
+import {
+  Lane,
+  LANE_TABLE,
+  type LaneOwner,
+  type LaneUser,
+  type OpenLaneSocket,
+} from '../../../../src/apps/python/lane.ts';
 import { buildFrame, Flag, Kind, readFrames, type WholeFrame } from '../../../helpers/lane-frames.ts';
 
 /** The test's end: what the lane writes, and what it is to read. */
@@ -29,6 +35,14 @@ class FakeSocket extends Duplex {
     return readFrames(Buffer.concat(this.written)).frames;
   }
 }
+
+/** As it is read where nothing is shared. */
+const through =
+  (socket: Duplex): OpenLaneSocket =>
+  (receive) => {
+    socket.on('data', receive);
+    return { socket, keep: (part) => part };
+  };
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -68,7 +82,7 @@ describe('apps/python/lane', () => {
   beforeEach(async () => {
     socket = new FakeSocket();
     events = [];
-    lane = new Lane(socket, owner);
+    lane = new Lane(through(socket), owner);
     await socket.feed(hello());
     expect(news()).to.deep.equal(['opened 4711 1 2', 'idle']);
   });
@@ -200,7 +214,7 @@ describe('apps/python/lane', () => {
   ] as const) {
     it(`does not open for ${what}`, async () => {
       const stranger = new FakeSocket();
-      const other = new Lane(stranger, owner);
+      const other = new Lane(through(stranger), owner);
       await stranger.feed(greeting);
       expect(other.state).to.equal('closed');
       expect(news()).to.deep.equal([]);
