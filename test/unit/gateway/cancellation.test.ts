@@ -55,7 +55,7 @@ describe('gateway/cancellation', () => {
       const told: unknown[] = [];
       environ['viaduct.signal'] = own.signal;
       whenCancelled(environ, (reason) => told.push(reason));
-      whenCancelled({ ...environ }, (reason) => told.push(reason));
+      whenCancelled(Object.assign({}, environ), (reason) => told.push(reason));
       cancellation.cancel('gone');
       expect(told).to.deep.equal([]);
       own.abort('own');
