@@ -10,6 +10,7 @@ import {
   resolveAddress,
 } from './address.ts';
 import type { ListenAddress } from './address.ts';
+import { checkMiddleware } from './middleware-checks.ts';
 import { checkInterface, checkLanes, idlePython } from './python-checks.ts';
 import { parseHost, parseMountPath } from './mount-place.ts';
 import { BadValue, formatPath } from './problems.ts';
@@ -30,6 +31,7 @@ export function crossCheck(data: unknown, folder: string, lineOf: LineOf): Issue
     ...checkAddresses(addresses, adminAddress(data['admin'], folder), lineOf),
     ...checkMounts(rows(data['mounts']), lineOf),
     ...checkPython(data, folder),
+    ...rows(data['mounts']).flatMap(([mount, index]) => checkMiddleware(mount, ['mounts', index], data)),
   ];
 }
 

@@ -3,7 +3,7 @@ import { stringify } from 'yaml';
 import { formatAddress, formatClientRange } from './address.ts';
 import type { LoadedConfig } from './load.ts';
 import type { KeyPath } from './problems.ts';
-import { formatReference } from './reference.ts';
+import { formatReference, type ScriptReference } from './reference.ts';
 import type {
   Config,
   ListenerConfig,
@@ -50,11 +50,25 @@ export function maskSecrets(loaded: Pick<LoadedConfig, 'config' | 'interpolated'
       use,
       options:
         options &&
-        (mask(options, ['mounts', index, 'middleware', place, 'options'], false) as typeof options),
+        (mask(
+          hideUsers(use, options),
+          ['mounts', index, 'middleware', place, 'options'],
+          false,
+        ) as typeof options),
     })),
   }));
   return { ...loaded.config, mounts };
 }
+
+/** The names under which viaduct:basic-auth has passwords say nothing of secrets. */
+function hideUsers(use: ScriptReference, options: Record<string, unknown>): Record<string, unknown> {
+  const { users } = options;
+  if (use.kind !== 'builtin' || use.builtin !== 'viaduct:basic-auth' || !isRecord(users)) return options;
+  return { ...options, users: Object.fromEntries(Object.keys(users).map((name) => [name, MASK])) };
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null;
 
 /** YAML that loads to the same configuration. */
 export function formatConfig(config: Config): string {
@@ -134,7 +148,12 @@ function recycleToFile(recycle: Recycle): Record<string, unknown> {
 }
 
 function middlewareToFile({ use, options }: MiddlewareConfig): unknown {
-  return options === undefined ? formatReference(use) : { use: formatReference(use), options };
+  if (options === undefined) return formatReference(use);
+  const { max_age } = options;
+  // Of the options only durations are not as the file has them.
+  const isDuration = use.kind === 'builtin' && typeof max_age === 'number';
+  const written = isDuration ? { ...options, max_age: orZero(max_age, formatDuration) } : options;
+  return { use: formatReference(use), options: written };
 }
 
 function limitsToFile(limits: MountLimits): Record<string, unknown> {
