@@ -43,11 +43,7 @@ const SIZE = 'a size in bytes or such as 64K, 16M or 1G';
  * -> milliseconds, at least `least`; but for 0, which says that there is none, at least `shortest`.
  * @param longest milliseconds; what a timer can wait unless told
  */
-export function duration(
-  least: 0 | 1,
-  shortest: number = least,
-  longest?: number,
-): Field<number, unknown> {
+export function duration(least: 0 | 1, shortest: number = least, longest?: number): Field<number, unknown> {
   const written = z
     .string({ error: DURATION })
     .meta({ pattern: least === 0 ? '^\\d+(ms|s|m|h)$|^0$' : '^\\d+(ms|s|m|h)$' });

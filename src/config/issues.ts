@@ -32,7 +32,8 @@ export function explainIssues(
 function explain(issue: ZodIssue, base: KeyPath, data: unknown, scope: Scope): Issue[] {
   const path = [...base, ...issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part))];
   const found = valueAt(data, path);
-  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => explainKey([...path, key], key, scope));
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.map((key) => explainKey([...path, key], key, scope));
   if (issue.code === 'invalid_key')
     return issue.issues.map(({ message }) => ({ path, message, atKey: true }));
   if (issue.code === 'custom') return [{ path, message: issue.message, hint: hintOf(issue.params) }];

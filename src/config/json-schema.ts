@@ -38,6 +38,7 @@ const OPTION_RULES = Object.entries(OPTION_SCHEMAS).map(([name, schema]) => {
   const required = options.required === undefined ? {} : { required: ['options'] };
   return {
     if: { properties: { use: { const: name } }, required: ['use'] },
+    // oxlint-disable-next-line unicorn/no-thenable -- a word of JSON Schema
     then: { properties: { options }, ...required },
   };
 });

@@ -1,15 +1,15 @@
 // What the built-in middleware take as options. Keys stay as the file has them, and so do values, but for durations, so
 // that the options can be printed as a file again.
 import { z } from 'zod';
-import { parseClientRange } from './address.ts';
 import { duration, MAPPING, reading, text, wholeNumber } from './fields.ts';
 import { parseMountPath } from './mount-place.ts';
 import { parsePassword } from './password.ts';
 import { BadValue, describeValue } from './problems.ts';
 import type { BuiltinMiddleware } from './reference.ts';
+import { TRUSTED, trustedRanges } from './trust.ts';
 
 /** `parse` only looks: the text stays as it is. */
-const looked = (source: z.ZodType<string>, parse: (value: string) => unknown): z.ZodType<string, unknown> =>
+const looked = (source: z.ZodType<string>, parse: (value: string) => unknown): z.ZodType<string> =>
   reading(source, (value) => {
     parse(value);
     return value;
@@ -18,7 +18,7 @@ const looked = (source: z.ZodType<string>, parse: (value: string) => unknown): z
 const flag = z.boolean({ error: 'true or false' });
 
 /** For text that must match; `wanted` goes after "Expected". */
-const matching = (wanted: string, pattern: RegExp): z.ZodType<string, unknown> =>
+const matching = (wanted: string, pattern: RegExp): z.ZodType<string> =>
   looked(text(wanted, pattern.source), (value) => {
     if (!pattern.test(value)) throw new BadValue(`Expected ${wanted}, found ${describeValue(value)}`);
   });
@@ -42,7 +42,9 @@ const staticFiles = z.strictObject(
     max_age: duration(0, 0, YEAR)
       .prefault(0)
       .describe('How long clients may use a file without asking again, at most 8760h'),
-    immutable: flag.default(false).describe('Files never change under their names: Cache-Control says immutable'),
+    immutable: flag
+      .default(false)
+      .describe('Files never change under their names: Cache-Control says immutable'),
     dotfiles: z
       .enum(['ignore', 'deny', 'allow'], { error: '"ignore", "deny" or "allow"' })
       .default('ignore')
@@ -59,18 +61,6 @@ const staticFiles = z.strictObject(
   },
   MAPPING,
 );
-
-/** Names for ranges, as many proxies have them. */
-export const TRUST_NAMES = {
-  loopback: ['127.0.0.0/8', '::1/128'],
-  linklocal: ['169.254.0.0/16', 'fe80::/10'],
-  private: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7'],
-} as const;
-
-/** In `trust`: peers on Unix sockets, which have no address. */
-export const UNIX_PEERS = 'unix';
-
-const TRUSTED = `an IP address, a range such as 10.0.0.0/8, ${Object.keys(TRUST_NAMES).join(', ')} or ${UNIX_PEERS}`;
 
 export const FORWARDED_HEADERS = [
   'x-forwarded-for',
@@ -109,12 +99,7 @@ const headerNames = z
 const forwarded = z.strictObject(
   {
     trust: z
-      .array(
-        looked(text(TRUSTED), (value) => {
-          if (value !== UNIX_PEERS && !Object.hasOwn(TRUST_NAMES, value)) parseTrusted(value);
-        }),
-        { error: 'a list of IP addresses and ranges' },
-      )
+      .array(looked(text(TRUSTED), trustedRanges), { error: 'a list of IP addresses and ranges' })
       .min(1, { error: 'at least one IP address or range' })
       .describe(`The proxies: each is ${TRUSTED}`),
     headers: headerNames
@@ -127,21 +112,14 @@ const forwarded = z.strictObject(
   MAPPING,
 );
 
-function parseTrusted(value: string): void {
-  try {
-    parseClientRange(value);
-  } catch (error) {
-    if (!(error instanceof BadValue)) throw error;
-    throw new BadValue(`Expected ${TRUSTED}, found ${describeValue(value)}`);
-  }
-}
-
 const requestId = z.strictObject(
   {
     header: matching('the name of a header', /^[A-Za-z](?:[A-Za-z0-9-]*[A-Za-z0-9])?$/)
       .prefault('X-Request-ID')
       .describe('The header that has it'),
-    trust: flag.default(true).describe('Take the id that the request has; false: every request gets a new one'),
+    trust: flag
+      .default(true)
+      .describe('Take the id that the request has; false: every request gets a new one'),
     response: flag.default(true).describe('Send it with the response, in the same header'),
   },
   MAPPING,
@@ -168,7 +146,9 @@ const basicAuth = z
       users: z
         .record(userName, password, MAPPING)
         .optional()
-        .describe('Name and password, or its hash: {SHA256}BASE64, {SHA}BASE64, $scrypt$ln=LN,r=R,p=P$SALT$HASH'),
+        .describe(
+          'Name and password, or its hash: {SHA256}BASE64, {SHA}BASE64, $scrypt$ln=LN,r=R,p=P$SALT$HASH',
+        ),
       file: text('a path')
         .optional()
         .describe('An htpasswd file with such hashes, instead of users; read when the app is loaded'),

@@ -97,14 +97,10 @@ function parseBuiltin(text: string, role: ReferenceRole): ScriptReference {
   const hint = BUILTINS[other].some((name) => name === text)
     ? `it is a built-in ${other}`
     : guess && `did you mean ${guess}?`;
-  throw new BadValue(
-    `Expected the built-in ${role} ${oneOf(known)}, found ${describeValue(text)}`,
-    hint,
-  );
+  throw new BadValue(`Expected the built-in ${role} ${oneOf(known)}, found ${describeValue(text)}`, hint);
 }
 
-const oneOf = (names: readonly string[]): string =>
-  `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`;
+const oneOf = (names: readonly string[]): string => `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`;
 
 /** Makes a file absolute. */
 export function resolveReference<R extends Reference>(reference: R, folder: string): R {

@@ -177,7 +177,9 @@ const middleware = z
       z
         .strictObject(
           {
-            use: middlewareReference.describe(`FILE[:EXPORT] or a built-in: ${BUILTIN_MIDDLEWARE.join(', ')}`),
+            use: middlewareReference.describe(
+              `FILE[:EXPORT] or a built-in: ${BUILTIN_MIDDLEWARE.join(', ')}`,
+            ),
             options: z
               .record(z.string(), z.unknown(), MAPPING)
               .optional()
