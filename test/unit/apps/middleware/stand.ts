@@ -46,17 +46,23 @@ export class Stand {
     this.warnings = warnings;
   }
 
+  /** @param prepare changes the environ before the first middleware sees it */
   static async make(
     app: Application,
     layers: readonly (readonly [BuiltinMiddleware, Record<string, unknown>])[],
     path = '',
+    prepare: (environ: Environ) => void = () => undefined,
   ): Promise<Stand> {
     const warnings: string[] = [];
     const watched = (inner: Application): Application =>
       lint(inner, { onWarning: (rule, message) => warnings.push(`${rule}: ${message}`) });
     let whole = watched(app);
     for (const [name, options] of layers.toReversed()) whole = watched(await wrap(whole, name, options));
-    return new Stand(whole, path, warnings);
+    const prepared: Application = (environ, startResponse) => {
+      prepare(environ);
+      return whole(environ, startResponse);
+    };
+    return new Stand(prepared, path, warnings);
   }
 
   get events(): RecordedEvents {
