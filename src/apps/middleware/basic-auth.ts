@@ -3,12 +3,16 @@ import { Buffer } from 'node:buffer';
 import type { BasicAuthOptions } from '../../config/middleware-options.ts';
 import { parsePassword, type Password } from '../../config/password.ts';
 import type { Application, Environ, HeaderList, StartResponse } from '../../gateway/contract.ts';
+import { leaveOut } from '../../gateway/environ.ts';
 import { errorPage } from '../../gateway/error-page.ts';
 import { readHtpasswd } from './htpasswd.ts';
 import { PasswordTable } from './verify-password.ts';
 
 /** Characters of Authorization that are looked at. */
 const MAX_HEADER = 4096;
+
+/** Seconds. */
+const RETRY_AFTER = 2;
 
 interface Credentials {
   readonly name: string;
@@ -40,8 +44,16 @@ export function basicAuth(app: Application, options: BasicAuthOptions): Applicat
       return app(environ, startResponse);
     };
     const verdict = table.check(credentials.name, credentials.password);
+    if (verdict === null) return postpone(environ, startResponse);
     return typeof verdict === 'boolean' ? finish(verdict) : verdict.then(finish);
   };
+}
+
+/** Too many passwords wait to be looked at. */
+function postpone(environ: Environ, startResponse: StartResponse): Uint8Array[] {
+  const page = errorPage(503, environ['viaduct.request_id'], RETRY_AFTER);
+  startResponse(page.status, page.headers);
+  return [page.body];
 }
 
 function readUsers(users: Readonly<Record<string, string>>): Map<string, Password> {
@@ -79,8 +91,4 @@ function decode(bytes: Buffer): string {
   } catch {
     return bytes.toString('latin1');
   }
-}
-
-function leaveOut(environ: Environ, name: string): void {
-  if (environ[name] !== undefined) Reflect.deleteProperty(environ, name);
 }

@@ -1,6 +1,7 @@
 // viaduct:forwarded: what trusted proxies say of the client becomes the environ; what others say is removed.
 import type { ForwardedHeader, ForwardedOptions } from '../../config/middleware-options.ts';
 import type { Application, Environ } from '../../gateway/contract.ts';
+import { leaveOut } from '../../gateway/environ.ts';
 import { hostName, hostPort } from '../../gateway/mounts.ts';
 import { unquote } from '../../gateway/path.ts';
 import { forwardedHops, type Hop, listedHops, TrustedProxies } from './proxy-chain.ts';
@@ -118,7 +119,3 @@ function setPrefix(environ: Environ, text: string): void {
 }
 
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
-
-function leaveOut(environ: Environ, key: string): void {
-  if (environ[key] !== undefined) Reflect.deleteProperty(environ, key);
-}

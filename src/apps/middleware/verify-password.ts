@@ -7,6 +7,9 @@ import { MAX_SCRYPT_MEMORY, type Password, type ScryptHash } from '../../config/
 /** Names with their right passwords that are remembered; the one unused for longest goes first. */
 const MAX_PROVED = 1024;
 
+/** Passwords that wait for scrypt, also those whose clients have left: without an end to them nobody else would get in. */
+const MAX_PENDING = 64;
+
 export class PasswordTable {
   readonly #users: ReadonlyMap<string, Password>;
   /** Compared with where there is no such user, so that this takes as long. */
@@ -25,8 +28,8 @@ export class PasswordTable {
     this.#decoy = all.find(({ kind }) => kind === 'scrypt') ?? all[0] ?? { kind: 'plain', text: '' };
   }
 
-  /** A promise only where scrypt has to run. */
-  check(name: string, password: Buffer): boolean | Promise<boolean> {
+  /** A promise only where scrypt has to run; null: not now, too many wait for it. */
+  check(name: string, password: Buffer): boolean | Promise<boolean> | null {
     const found = this.#users.get(name);
     const wanted = found ?? this.#decoy;
     const isKnown = found !== undefined;
@@ -36,7 +39,10 @@ export class PasswordTable {
       this.#proved.add(key);
       return true;
     }
-    const pending = this.#pending.get(key) ?? this.#prove(key, wanted, password, isKnown);
+    const same = this.#pending.get(key);
+    if (same !== undefined) return same;
+    if (this.#pending.size >= MAX_PENDING) return null;
+    const pending = this.#prove(key, wanted, password, isKnown);
     this.#pending.set(key, pending);
     return pending;
   }

@@ -119,6 +119,27 @@ describe('viaduct:basic-auth', () => {
   });
 });
 
+describe('viaduct:basic-auth, under a flood', () => {
+  it('answers 503 once too many wait, and nobody else is kept out', async () => {
+    const stand = await Stand.make(new Seen().app, [
+      ['viaduct:basic-auth', { users: { a: scryptHash('x', 12), b: 'y' } }],
+    ]);
+    await stand.get('/', { HTTP_AUTHORIZATION: basic('a:x') });
+    const flood = Array.from({ length: 70 }, (_, at) =>
+      stand.begin({ params: ['HTTP_AUTHORIZATION', basic(`a:${at}`)] }),
+    );
+    const known = [basic('a:x'), basic('b:y')].map((text) =>
+      stand.begin({ params: ['HTTP_AUTHORIZATION', text] }),
+    );
+    expect(known.map(({ status }) => status)).to.deep.equal(['200 OK', '200 OK']);
+    await stand.settled();
+    const shed = flood.filter(({ status }) => status === '503 Service Unavailable');
+    expect(shed).to.have.lengthOf(6);
+    expect(shed[0]?.header('retry-after')).to.equal('2');
+    expect(flood.filter(({ status }) => status === '401 Unauthorized')).to.have.lengthOf(64);
+  });
+});
+
 describe('PasswordTable', () => {
   const secret = (text: string): Buffer => Buffer.from(text);
   const table = (users: Record<string, string>): PasswordTable =>
@@ -135,6 +156,15 @@ describe('PasswordTable', () => {
     expect(users.check('a', secret('x'))).to.equal(true);
     expect(await users.check('a', secret('y'))).to.equal(false);
     expect(users.check('a', secret('y')), 'a wrong one is not remembered').to.be.instanceOf(Promise);
+  });
+
+  it('lets no more than 64 wait', async () => {
+    const users = table({ a: scryptHash('x') });
+    const waiting = Array.from({ length: 64 }, (_, at) => users.check('a', secret(String(at))));
+    expect(users.check('a', secret('64'))).to.equal(null);
+    expect(users.check('a', secret('63')), 'one that waits already').to.equal(waiting[63]);
+    for (const each of waiting) await each;
+    expect(await users.check('a', secret('x'))).to.equal(true);
   });
 
   it('tells names and passwords apart', async () => {
