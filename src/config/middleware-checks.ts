@@ -1,12 +1,11 @@
 // The options of the built-in middleware, checked and completed. Knows their schemas, not what they do.
 import { resolve } from 'node:path';
 import { explainIssues } from './issues.ts';
+import { isMapping, type Mapping } from './mapping.ts';
 import { OPTION_SCHEMAS } from './middleware-options.ts';
 import type { Issue, KeyPath } from './problems.ts';
 import { BUILTIN_MIDDLEWARE, type BuiltinMiddleware, resolveReference } from './reference.ts';
 import type { MiddlewareConfig } from './types.ts';
-
-type Mapping = Readonly<Record<string, unknown>>;
 
 /** What is wrong with the options in `mount`, which stands at `path` of `data`. */
 export function checkMiddleware(mount: Mapping, path: KeyPath, data: unknown): Issue[] {
@@ -61,6 +60,3 @@ function withoutEmpty(name: BuiltinMiddleware, options: Mapping = {}): Mapping {
     Object.entries(options).filter(([key, value]) => value !== null || !known.includes(key)),
   );
 }
-
-const isMapping = (value: unknown): value is Mapping =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -2,6 +2,7 @@
 import { stringify } from 'yaml';
 import { formatAddress, formatClientRange } from './address.ts';
 import type { LoadedConfig } from './load.ts';
+import { isMapping } from './mapping.ts';
 import type { KeyPath } from './problems.ts';
 import { formatReference, type ScriptReference } from './reference.ts';
 import type {
@@ -63,12 +64,9 @@ export function maskSecrets(loaded: Pick<LoadedConfig, 'config' | 'interpolated'
 /** The names under which viaduct:basic-auth has passwords say nothing of secrets. */
 function hideUsers(use: ScriptReference, options: Record<string, unknown>): Record<string, unknown> {
   const { users } = options;
-  if (use.kind !== 'builtin' || use.builtin !== 'viaduct:basic-auth' || !isRecord(users)) return options;
+  if (use.kind !== 'builtin' || use.builtin !== 'viaduct:basic-auth' || !isMapping(users)) return options;
   return { ...options, users: Object.fromEntries(Object.keys(users).map((name) => [name, MASK])) };
 }
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null;
 
 /** YAML that loads to the same configuration. */
 export function formatConfig(config: Config): string {
