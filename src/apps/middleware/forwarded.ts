@@ -23,6 +23,7 @@ export function forwarded(app: Application, options: ForwardedOptions): Applicat
   const proxies = new TrustedProxies(options.trust);
   const { headers, hops: most = Infinity } = options;
   return (environ, startResponse) => {
+    if (!ALL_KEYS.some((key) => environ[key] !== undefined)) return app(environ, startResponse);
     if (proxies.has(textOf(environ['REMOTE_ADDR']))) believe(environ, headers, proxies, most);
     else for (const key of ALL_KEYS) leaveOut(environ, key);
     return app(environ, startResponse);

@@ -6,6 +6,9 @@ import { trustedRanges, UNIX_PEERS } from '../../config/trust.ts';
 /** A chain longer than this is not followed any further. */
 const MAX_HOPS = 100;
 
+/** A look into a BlockList costs 3 us; proxies are few, and come with every request. */
+const MAX_KNOWN = 256;
+
 export interface Address {
   readonly ip: string;
   /** "": not told. */
@@ -26,6 +29,7 @@ export interface Hop {
 export class TrustedProxies {
   readonly #list = new BlockList();
   readonly #unix: boolean;
+  readonly #known = new Map<string, boolean>();
 
   /** @param trust as the option has it */
   constructor(trust: readonly string[]) {
@@ -36,6 +40,15 @@ export class TrustedProxies {
 
   /** `address` as REMOTE_ADDR has it: an IP address, or "", "unix:" and the like for a peer without one. */
   has(address: string): boolean {
+    const known = this.#known.get(address);
+    if (known !== undefined) return known;
+    if (this.#known.size >= MAX_KNOWN) this.#known.clear();
+    const found = this.#look(address);
+    this.#known.set(address, found);
+    return found;
+  }
+
+  #look(address: string): boolean {
     if (address === '' || address.startsWith('unix:')) return this.#unix;
     const [plain = ''] = address.split('%');
     return isIP(plain) !== 0 && this.#list.check(plain, isIPv4(plain) ? 'ipv4' : 'ipv6');

@@ -1,6 +1,11 @@
 // viaduct:forwarded: who is believed, and what becomes of it.
 import { expect } from 'chai';
-import { forwardedHops, listedHops, parseNode } from '../../../../src/apps/middleware/proxy-chain.ts';
+import {
+  forwardedHops,
+  listedHops,
+  parseNode,
+  TrustedProxies,
+} from '../../../../src/apps/middleware/proxy-chain.ts';
 import { Seen, Stand } from './stand.ts';
 
 type Params = Record<string, string>;
@@ -270,6 +275,19 @@ describe('viaduct:forwarded', () => {
       expect(seen.values('REMOTE_ADDR')).to.deep.equal(['192.0.2.7']);
     });
   }
+});
+
+describe('TrustedProxies', () => {
+  it('says the same of an address each time, however many others come between', () => {
+    const proxies = new TrustedProxies(['10.0.0.0/8']);
+    for (let round = 0; round < 3; round += 1) {
+      for (let at = 0; at < 300; at += 1) {
+        expect(proxies.has(`10.0.${at >> 8}.${at & 255}`)).to.equal(true);
+        expect(proxies.has(`11.0.${at >> 8}.${at & 255}`)).to.equal(false);
+      }
+      expect(proxies.has('')).to.equal(false);
+    }
+  });
 });
 
 describe('parseNode', () => {
