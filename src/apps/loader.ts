@@ -6,7 +6,7 @@ import type { Interface } from '../config/types.ts';
 import type { Application, Middleware } from '../gateway/contract.ts';
 import { adaptFetch } from './fetch/adapt.ts';
 import { LoadError } from './load-error.ts';
-import { BUILTIN_MIDDLEWARE } from './middleware/builtin.ts';
+import { loadBuiltin } from './middleware/builtin.ts';
 import { adaptNode } from './node/adapt.ts';
 import { placeOf } from './syntax-place.ts';
 import { BUILTIN_APPS } from './wsgi/builtin.ts';
@@ -41,7 +41,7 @@ const ADAPTERS: Readonly<Record<ScriptInterface, Adapter>> = {
 export async function loadMiddleware(reference: ScriptReference, timeout: number): Promise<Middleware> {
   const found =
     reference.kind === 'builtin'
-      ? BUILTIN_MIDDLEWARE.get(reference.builtin)
+      ? await loadBuiltin(reference.builtin)
       : await loadFile(reference, ['middleware', 'default'], timeout);
   return expectFunction(found, formatReference(reference), 'a middleware (app, options)') as Middleware;
 }

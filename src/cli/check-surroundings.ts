@@ -1,12 +1,14 @@
-// What a configuration names outside itself: files, folders, users and groups. Changes nothing, opens nothing.
+// What a configuration names outside itself: files, folders, users and groups. Changes nothing, opens nothing but password
+// files.
 import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import type { Stats } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
+import { readHtpasswd } from '../apps/middleware/htpasswd.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import type { KeyPath, Problem } from '../config/problems.ts';
 import { tooFewThreads } from '../config/python-checks.ts';
-import type { Reference } from '../config/reference.ts';
+import type { BuiltinName, Reference } from '../config/reference.ts';
 import type { PythonConfig } from '../config/types.ts';
 import type { ListenAddress } from '../config/address.ts';
 import { findTarget, PrivilegeError } from '../runtime/privileges.ts';
@@ -34,8 +36,10 @@ export function checkSurroundings(loaded: LoadedConfig): Findings {
   for (const [index, mount] of mounts.entries()) {
     checker.source(mount.app, ['mounts', index, 'app']);
     if (mount.python !== null) checker.python(mount.python, workers, ['mounts', index, 'python']);
-    for (const [place, { use }] of mount.middleware.entries()) {
-      checker.source(use, ['mounts', index, 'middleware', place]);
+    for (const [place, { use, options = {} }] of mount.middleware.entries()) {
+      const path = ['mounts', index, 'middleware', place];
+      checker.source(use, path);
+      if (use.kind === 'builtin') checker.builtin(use.builtin, options, [...path, 'options']);
     }
   }
   if (admin !== null) checker.socket(admin.address, ['admin', 'address']);
@@ -85,6 +89,21 @@ class Checker {
     else if (kind !== 'file') this.#fail(path, `Expected a file, found a ${kind} at ${file}`);
     else if (!allows(file, constants.R_OK))
       this.#fail(path, `Cannot read the file ${file}: permission denied`, EXIT.permission);
+  }
+
+  /** What the options of a built-in middleware name; they have passed the check of the file. */
+  builtin(name: BuiltinName, { root, file }: Readonly<Record<string, unknown>>, path: KeyPath): void {
+    if (name === 'viaduct:static' && typeof root === 'string') {
+      const kind = kindOf(root);
+      if (kind !== 'folder') this.#fail([...path, 'root'], `Expected a folder at ${root}, found ${kind}`);
+    }
+    if (name !== 'viaduct:basic-auth' || typeof file !== 'string') return;
+    try {
+      readHtpasswd(file);
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      this.#fail([...path, 'file'], error.message);
+    }
   }
 
   python(

@@ -10,13 +10,14 @@ import {
   resolveAddress,
 } from './address.ts';
 import type { ListenAddress } from './address.ts';
+import { isMapping, type Mapping } from './mapping.ts';
+import { checkMiddleware } from './middleware-checks.ts';
 import { checkInterface, checkLanes, idlePython } from './python-checks.ts';
 import { parseHost, parseMountPath } from './mount-place.ts';
 import { BadValue, formatPath } from './problems.ts';
 import type { Issue, KeyPath } from './problems.ts';
 import { DEFAULT_RUN_DIR } from './run-dir.ts';
 
-type Mapping = Readonly<Record<string, unknown>>;
 type LineOf = (path: KeyPath) => number;
 
 /** `folder` is what relative paths are relative to. */
@@ -30,6 +31,7 @@ export function crossCheck(data: unknown, folder: string, lineOf: LineOf): Issue
     ...checkAddresses(addresses, adminAddress(data['admin'], folder), lineOf),
     ...checkMounts(rows(data['mounts']), lineOf),
     ...checkPython(data, folder),
+    ...rows(data['mounts']).flatMap(([mount, index]) => checkMiddleware(mount, ['mounts', index], data)),
   ];
 }
 
@@ -157,10 +159,6 @@ function rows(list: unknown): [Mapping, number][] {
   return list.flatMap((item: unknown, index): [Mapping, number][] =>
     isMapping(item) ? [[item, index]] : [],
   );
-}
-
-function isMapping(value: unknown): value is Mapping {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** undefined where the schema already has said what is wrong. */

@@ -1,5 +1,5 @@
 // YAML text to plain data, with the place of every key and value. Knows nothing of what the keys mean,
-// but for one thing: the values of `mounts[].env` are always text.
+// but for two things that are always text: the values of `mounts[].env`, and the passwords of viaduct:basic-auth.
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, Scalar } from 'yaml';
 import type { Document, Node, Pair, ParsedNode, YAMLMap } from 'yaml';
 import { interpolate, retype } from './interpolate.ts';
@@ -149,7 +149,7 @@ class Reader {
   }
 
   #readScalar(node: Scalar, path: KeyPath): unknown {
-    const asText = path.length === 4 && path[0] === 'mounts' && path[2] === 'env';
+    const asText = this.#isText(path);
     if (typeof node.value !== 'string') {
       // 1.10 and 0660 must reach an app as they were written, not as the numbers YAML makes of them
       return asText && node.value !== null && node.source !== undefined ? node.source : node.value;
@@ -163,6 +163,14 @@ class Reader {
       if (!(error instanceof BadValue)) throw error;
       return this.#fail(path, error.message, error.hint);
     }
+  }
+
+  #isText(path: KeyPath): boolean {
+    if (path[0] !== 'mounts') return false;
+    if (path.length === 4) return path[2] === 'env';
+    if (path.length !== 7 || path[2] !== 'middleware' || path[4] !== 'options' || path[5] !== 'users')
+      return false;
+    return this.#document.getIn([...path.slice(0, 4), 'use']) === 'viaduct:basic-auth';
   }
 
   #fail(path: KeyPath, message: string, hint?: string, atKey = false): undefined {

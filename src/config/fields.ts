@@ -39,15 +39,18 @@ export function wholeNumber(least: number, most: number = Number.MAX_SAFE_INTEGE
 export const DURATION = 'a duration such as 500ms, 30s, 5m or 1h';
 const SIZE = 'a size in bytes or such as 64K, 16M or 1G';
 
-/** -> milliseconds, at least `least`; but for 0, which says that there is none, at least `shortest`. */
-export function duration(least: 0 | 1, shortest: number = least): Field<number, unknown> {
+/**
+ * -> milliseconds, at least `least`; but for 0, which says that there is none, at least `shortest`.
+ * @param longest milliseconds; what a timer can wait unless told
+ */
+export function duration(least: 0 | 1, shortest: number = least, longest?: number): Field<number, unknown> {
   const written = z
     .string({ error: DURATION })
     .meta({ pattern: least === 0 ? '^\\d+(ms|s|m|h)$|^0$' : '^\\d+(ms|s|m|h)$' });
   const raw: z.ZodType<string | number> =
     least === 0 ? z.union([written, z.literal(0)], { error: DURATION }) : written;
   return reading(raw, (value) => {
-    const found = atLeast(parseDuration(value), least, 'a duration above 0', value);
+    const found = atLeast(parseDuration(value, longest), least, 'a duration above 0', value);
     return found === 0
       ? found
       : atLeast(found, shortest, `a duration of at least ${formatDuration(shortest)}`, value);

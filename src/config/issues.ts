@@ -8,21 +8,38 @@ import type { Issue, KeyPath } from './problems.ts';
 
 type ZodIssue = z.core.$ZodIssue;
 
-/** `data` is what was checked. The schema's `error` texts say what was wanted (fields.ts). */
-export function explainIssues(issues: readonly ZodIssue[], data: unknown): Issue[] {
-  return issues.flatMap((issue) => explain(issue, [], data));
+/** The part of the file that a schema describes. */
+export interface Scope {
+  /** Where it is. */
+  readonly base: KeyPath;
+  /** The keys that may stand in the mapping at `path`, which begins with `base`. */
+  knownKeys(path: KeyPath): string[];
+  /** Every key there is, in case one stands at the wrong place. */
+  everyKey(): string[];
 }
 
-function explain(issue: ZodIssue, base: KeyPath, data: unknown): Issue[] {
+const WHOLE_FILE: Scope = { base: [], knownKeys, everyKey };
+
+/** `data` is the file. The schema's `error` texts say what was wanted (fields.ts). */
+export function explainIssues(
+  issues: readonly ZodIssue[],
+  data: unknown,
+  scope: Scope = WHOLE_FILE,
+): Issue[] {
+  return issues.flatMap((issue) => explain(issue, scope.base, data, scope));
+}
+
+function explain(issue: ZodIssue, base: KeyPath, data: unknown, scope: Scope): Issue[] {
   const path = [...base, ...issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part))];
   const found = valueAt(data, path);
-  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => explainKey([...path, key], key));
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.map((key) => explainKey([...path, key], key, scope));
   if (issue.code === 'invalid_key')
     return issue.issues.map(({ message }) => ({ path, message, atKey: true }));
   if (issue.code === 'custom') return [{ path, message: issue.message, hint: hintOf(issue.params) }];
   if (issue.code === 'invalid_union') {
     const branch = issue.errors.find((errors) => errors.every(isInside));
-    if (branch !== undefined) return branch.flatMap((inner) => explain(inner, path, data));
+    if (branch !== undefined) return branch.flatMap((inner) => explain(inner, path, data, scope));
   }
   if (issue.code === 'invalid_value') {
     const guess = typeof found === 'string' ? nearest(found, issue.values.map(String)) : undefined;
@@ -54,11 +71,11 @@ function hintOf(params: Record<string, unknown> | undefined): string | undefined
   return typeof hint === 'string' ? hint : undefined;
 }
 
-function explainKey(path: KeyPath, key: string): Issue {
-  const known = knownKeys(path.slice(0, -1));
+function explainKey(path: KeyPath, key: string, scope: Scope): Issue {
+  const known = scope.knownKeys(path.slice(0, -1));
   const guess = nearest(key, known);
-  const elsewhere = everyKey().filter((place) => place.endsWith(`.${key}`) || place === key);
-  let hint = `known here: ${known.join(', ')}`;
+  const elsewhere = scope.everyKey().filter((place) => place.endsWith(`.${key}`) || place === key);
+  let hint = known.length === 0 ? 'there are none here' : `known here: ${known.join(', ')}`;
   if (guess !== undefined) hint = `did you mean "${guess}"?`;
   else if (elsewhere.length > 0) hint = `it belongs at ${elsewhere.slice(0, 2).join(' or ')}`;
   return { path, message: 'Unknown key', hint, atKey: true };

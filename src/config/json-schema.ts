@@ -1,6 +1,7 @@
 // The JSON Schema of the file, for editors, and what it knows about keys, for error messages.
 import { z } from 'zod';
 import type { KeyPath } from './problems.ts';
+import { OPTION_SCHEMAS } from './middleware-options.ts';
 import { configSchema } from './schema.ts';
 
 interface SchemaNode {
@@ -11,15 +12,36 @@ interface SchemaNode {
 
 /** Draft 2020-12, of the file as it is written (before defaults and units). */
 export function configJsonSchema(): Record<string, unknown> {
-  return z.toJSONSchema(configSchema, {
+  return toJsonSchema(configSchema, ({ jsonSchema }) => {
+    if (jsonSchema.properties?.['use'] !== undefined) jsonSchema.allOf = OPTION_RULES;
+  });
+}
+
+type Override = (context: { jsonSchema: z.core.JSONSchema.BaseSchema }) => void;
+
+function toJsonSchema(schema: z.ZodType, more?: Override): z.core.JSONSchema.BaseSchema {
+  return z.toJSONSchema(schema, {
     io: 'input',
-    override: ({ jsonSchema }) => {
+    override: (context) => {
+      const { jsonSchema } = context;
       // what JavaScript can count to says nothing to somebody who writes a file
       if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
       if (jsonSchema.type === 'object') delete jsonSchema.propertyNames;
+      more?.(context);
     },
   });
 }
+
+/** What the options of each built-in middleware are. */
+const OPTION_RULES = Object.entries(OPTION_SCHEMAS).map(([name, schema]) => {
+  const { $schema: _draft, ...options } = toJsonSchema(schema);
+  const required = options.required === undefined ? {} : { required: ['options'] };
+  return {
+    if: { properties: { use: { const: name } }, required: ['use'] },
+    // oxlint-disable-next-line unicorn/no-thenable -- a word of JSON Schema
+    then: { properties: { options }, ...required },
+  };
+});
 
 let root: SchemaNode | undefined;
 

@@ -8,6 +8,7 @@ import { readDocument } from './document.ts';
 import type { Position, SourceDocument } from './document.ts';
 import { explainIssues } from './issues.ts';
 import { knownKeys } from './json-schema.ts';
+import { completeMiddleware } from './middleware-checks.ts';
 import { ConfigError, formatPath } from './problems.ts';
 import type { Issue, KeyPath, Problem } from './problems.ts';
 import { resolveReference } from './reference.ts';
@@ -144,7 +145,7 @@ function completeMount(mount: FileMount, file: FileConfig, folder: string): Moun
     app: resolveReference(mount.app, folder),
     interface: mount.interface,
     env: mount.env,
-    middleware: mount.middleware.map(({ use, options }) => ({ use: resolveReference(use, folder), options })),
+    middleware: mount.middleware.map((each) => completeMiddleware(each, folder)),
     timeouts: { body, send, request, queue: wait, boot, ...mount.timeouts },
     limits: { bodySize, responseHeadersSize, requests, queue, ...mount.limits },
     python: mount.interface === 'python' ? completePython(mount.python, file.recycle, folder) : null,

@@ -2,8 +2,9 @@
 import { stringify } from 'yaml';
 import { formatAddress, formatClientRange } from './address.ts';
 import type { LoadedConfig } from './load.ts';
+import { isMapping } from './mapping.ts';
 import type { KeyPath } from './problems.ts';
-import { formatReference } from './reference.ts';
+import { formatReference, type ScriptReference } from './reference.ts';
 import type {
   Config,
   ListenerConfig,
@@ -50,10 +51,21 @@ export function maskSecrets(loaded: Pick<LoadedConfig, 'config' | 'interpolated'
       use,
       options:
         options &&
-        (mask(options, ['mounts', index, 'middleware', place, 'options'], false) as typeof options),
+        (mask(
+          hideUsers(use, options),
+          ['mounts', index, 'middleware', place, 'options'],
+          false,
+        ) as typeof options),
     })),
   }));
   return { ...loaded.config, mounts };
+}
+
+/** The names under which viaduct:basic-auth has passwords say nothing of secrets. */
+function hideUsers(use: ScriptReference, options: Record<string, unknown>): Record<string, unknown> {
+  const { users } = options;
+  if (use.kind !== 'builtin' || use.builtin !== 'viaduct:basic-auth' || !isMapping(users)) return options;
+  return { ...options, users: Object.fromEntries(Object.keys(users).map((name) => [name, MASK])) };
 }
 
 /** YAML that loads to the same configuration. */
@@ -134,7 +146,12 @@ function recycleToFile(recycle: Recycle): Record<string, unknown> {
 }
 
 function middlewareToFile({ use, options }: MiddlewareConfig): unknown {
-  return options === undefined ? formatReference(use) : { use: formatReference(use), options };
+  if (options === undefined) return formatReference(use);
+  const { max_age } = options;
+  // Of the options only durations are not as the file has them.
+  const isDuration = use.kind === 'builtin' && typeof max_age === 'number';
+  const written = isDuration ? { ...options, max_age: orZero(max_age, formatDuration) } : options;
+  return { use: formatReference(use), options: written };
 }
 
 function limitsToFile(limits: MountLimits): Record<string, unknown> {

@@ -1,9 +1,8 @@
 // What the keys of a Python mount mean for others, and others for them. Reads the data as the file has it.
 import { MAX_SOCKET_PATH_BYTES } from './address.ts';
+import { isMapping, type Mapping } from './mapping.ts';
 import { BadValue, describeValue, type Issue, type KeyPath } from './problems.ts';
 import { parseReference, type Reference, WANTED_JAVASCRIPT, WANTED_PYTHON } from './reference.ts';
-
-type Mapping = Readonly<Record<string, unknown>>;
 
 /** Keys of `env` that cannot be set for an app whose environ they reach. */
 const RESERVED_NAMES =
@@ -82,6 +81,3 @@ function parse(text: string): Reference | undefined {
     throw error;
   }
 }
-
-const isMapping = (value: unknown): value is Mapping =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -5,9 +5,16 @@ import { BadValue, describeValue } from './problems.ts';
 import { nearest } from './nearest.ts';
 
 export const BUILTIN_APPS = ['viaduct:hello', 'viaduct:environ'] as const;
-export const BUILTIN_MIDDLEWARE = ['viaduct:lint'] as const;
+export const BUILTIN_MIDDLEWARE = [
+  'viaduct:lint',
+  'viaduct:static',
+  'viaduct:forwarded',
+  'viaduct:request-id',
+  'viaduct:basic-auth',
+] as const;
 
-export type BuiltinName = (typeof BUILTIN_APPS)[number] | (typeof BUILTIN_MIDDLEWARE)[number];
+export type BuiltinMiddleware = (typeof BUILTIN_MIDDLEWARE)[number];
+export type BuiltinName = (typeof BUILTIN_APPS)[number] | BuiltinMiddleware;
 export type ReferenceRole = 'app' | 'middleware';
 
 export type Reference =
@@ -90,11 +97,10 @@ function parseBuiltin(text: string, role: ReferenceRole): ScriptReference {
   const hint = BUILTINS[other].some((name) => name === text)
     ? `it is a built-in ${other}`
     : guess && `did you mean ${guess}?`;
-  throw new BadValue(
-    `Expected the built-in ${role} ${known.join(' or ')}, found ${describeValue(text)}`,
-    hint,
-  );
+  throw new BadValue(`Expected the built-in ${role} ${oneOf(known)}, found ${describeValue(text)}`, hint);
 }
+
+const oneOf = (names: readonly string[]): string => `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`;
 
 /** Makes a file absolute. */
 export function resolveReference<R extends Reference>(reference: R, folder: string): R {

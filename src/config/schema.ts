@@ -15,7 +15,7 @@ import {
   wholeNumber,
 } from './fields.ts';
 import { parseHost, parseMountPath } from './mount-place.ts';
-import { parseReference } from './reference.ts';
+import { BUILTIN_MIDDLEWARE, parseReference } from './reference.ts';
 import { type FilePython, python } from './python-schema.ts';
 import { type Config, INTERFACES, type MountConfig, type MountLimits, type MountTimeouts } from './types.ts';
 
@@ -177,7 +177,9 @@ const middleware = z
       z
         .strictObject(
           {
-            use: middlewareReference.describe('FILE[:EXPORT] or a built-in (viaduct:lint)'),
+            use: middlewareReference.describe(
+              `FILE[:EXPORT] or a built-in: ${BUILTIN_MIDDLEWARE.join(', ')}`,
+            ),
             options: z
               .record(z.string(), z.unknown(), MAPPING)
               .optional()
@@ -189,7 +191,7 @@ const middleware = z
     ],
     { error: 'FILE, FILE:EXPORT, a built-in, or a mapping with use and options' },
   )
-  .describe('FILE[:EXPORT], a built-in (viaduct:lint), or a mapping with use and options');
+  .describe('FILE[:EXPORT], a built-in such as viaduct:lint, or a mapping with use and options');
 
 const envName = reading(z.string(), (name) => name).check((context) => {
   const name = context.value;

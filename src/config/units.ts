@@ -7,8 +7,8 @@ const SIZE_UNITS: Readonly<Record<string, number>> = { K: 1024, M: 1024 ** 2, G:
 /** The longest delay setTimeout takes, in milliseconds; above it fires at once. */
 export const MAX_DURATION = 2 ** 31 - 1;
 
-/** `500ms 30s 5m 1h` and a bare `0` -> milliseconds. */
-export function parseDuration(value: string | number): number {
+/** `500ms 30s 5m 1h` and a bare `0` -> milliseconds, at most `longest`. */
+export function parseDuration(value: string | number, longest: number = MAX_DURATION): number {
   const text = String(value);
   const match = /^(\d+)(ms|s|m|h)?$/.exec(text);
   const unit = match?.[2];
@@ -20,8 +20,9 @@ export function parseDuration(value: string | number): number {
     );
   }
   const result = Number(match[1]) * (unit === undefined ? 1 : (DURATION_UNITS[unit] ?? NaN));
-  if (result > MAX_DURATION) {
-    throw new BadValue(`Expected a duration of at most 596h, found ${describeValue(value)}`);
+  if (result > longest) {
+    const hours = Math.floor(longest / 3_600_000);
+    throw new BadValue(`Expected a duration of at most ${hours}h, found ${describeValue(value)}`);
   }
   return result;
 }

@@ -178,7 +178,7 @@ export function completeEnviron(environ: RequestEnviron): RequestPath {
 }
 
 /** An empty repeat takes the value back; most often there is none, and then a delete would only cost time. */
-function leaveOut(environ: RequestEnviron, name: string): void {
+export function leaveOut(environ: Environ, name: string): void {
   if (environ[name] !== undefined) Reflect.deleteProperty(environ, name);
 }
 

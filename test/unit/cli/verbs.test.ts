@@ -121,6 +121,31 @@ describe('viaduct init', () => {
 describe('viaduct check', () => {
   const folder = useFolder();
 
+  it('looks at what built-in middleware names', async () => {
+    folder.write('plain', '');
+    folder.write('users', `a:$apr1$x$S3CRET\n`);
+    folder.write(
+      'viaduct.yaml',
+      `${BASE}    middleware:
+      - {use: viaduct:static, options: {root: none}}
+      - {use: viaduct:static, options: {root: plain}}
+      - {use: viaduct:static, options: {root: .}}
+      - {use: viaduct:basic-auth, options: {file: users}}
+      - {use: viaduct:basic-auth, options: {file: nobody}}
+`,
+    );
+    const io = new Recorder(folder.path);
+    expect(await runCheck([], io, noApps)).to.equal(EXIT.config);
+    const lines = io.err.replaceAll(`${folder.path}/viaduct.yaml:`, '').replaceAll(folder.path, 'DIR');
+    const at = (place: number): string => `mounts[0].middleware[${place}].options`;
+    expect(lines.trimEnd().split('\n')).to.deep.equal([
+      `8:47: ${at(0)}.root: Expected a folder at DIR/none, found nothing`,
+      `9:47: ${at(1)}.root: Expected a folder at DIR/plain, found file`,
+      `11:51: ${at(3)}.file: Cannot use DIR/users: line 1: Expected a hash as {SHA256}BASE64, {SHA}BASE64 or $scrypt$ln=LN,r=R,p=P$SALT$HASH, found an apr1 hash (htpasswd's default)`,
+      `12:51: ${at(4)}.file: Cannot read DIR/nobody: ENOENT: no such file or directory, open 'DIR/nobody'`,
+    ]);
+  });
+
   it('is content with a good file, in any of the usual places or where -c says', async () => {
     const io = new Recorder(folder.path);
     mkdirSync(join(folder.path, 'config'));

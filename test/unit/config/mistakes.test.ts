@@ -234,7 +234,7 @@ const CASES: Case[] = [
       '8:9: mounts[0].middleware[0]: Expected FILE, FILE:EXPORT, a built-in, or a mapping with use and options, found the number 4',
       '9:9: mounts[0].middleware[1].use: Expected FILE, FILE:EXPORT or a built-in, found nothing',
       '9:10: mounts[0].middleware[1].us: Unknown key; did you mean "use"?',
-      '10:15: mounts[0].middleware[2].use: Expected the built-in middleware viaduct:lint, found "viaduct:hello"; it is a built-in app',
+      '10:15: mounts[0].middleware[2].use: Expected the built-in middleware viaduct:lint, viaduct:static, viaduct:forwarded, viaduct:request-id or viaduct:basic-auth, found "viaduct:hello"; it is a built-in app',
       '11:30: mounts[0].middleware[3].options: Expected a mapping, found the number 3',
     ],
   },
