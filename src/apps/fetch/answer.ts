@@ -4,7 +4,8 @@ import { STATUS_CODES } from 'node:http';
 import type { Body, Environ, HeaderList, StartResponse } from '../../gateway/contract.ts';
 import { describe } from '../../gateway/errors.ts';
 import { HOP_BY_HOP } from '../../gateway/headers.ts';
-import { type HeaderPairs, LightResponse, type PlainBody } from './response.ts';
+import type { PlainBody } from './plain-stream.ts';
+import { type HeaderPairs, LightResponse } from './response.ts';
 import { firstChunks } from './response-body.ts';
 import { NativeResponse } from './natives.ts';
 

@@ -21,7 +21,7 @@ export function installGlobals(): void {
 const nativeJson = Reflect.get(NativeResponse, 'json') as (...args: unknown[]) => object;
 
 /** The platform's own, but for a request of ours as its first argument. */
-const FastRequest = new Proxy(NativeRequest, {
+export const FastRequest: typeof NativeRequest = new Proxy(NativeRequest, {
   construct: (target, [input, ...rest]: unknown[], newTarget) =>
     Reflect.construct(target, [LazyRequest.toNative(input), ...rest], newTarget) as object,
 });
@@ -52,9 +52,9 @@ Object.defineProperty(Response, 'json', {
   enumerable: true,
   configurable: true,
 });
-const FastResponse = Response as unknown as typeof NativeResponse;
+export const FastResponse = Response as unknown as typeof NativeResponse;
 
-const fastFetch = function fetch(
+export const fastFetch = function fetch(
   ...[input, init]: Parameters<typeof nativeFetch>
 ): ReturnType<typeof nativeFetch> {
   return nativeFetch(LazyRequest.toNative(input), init);

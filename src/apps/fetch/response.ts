@@ -1,11 +1,9 @@
 // A response that is text or bytes and plain headers, kept as they are; the platform's Response is made on the first use of
 // anything that needs it. What is not as plain as that is a platform's Response from the beginning.
 import { INSPECT, inherit, NativeHeaders, NativeResponse } from './natives.ts';
+import { isUsed, type PlainBody, plainOf, plainStream } from './plain-stream.ts';
 
 export type HeaderPairs = readonly (readonly [name: string, value: string])[];
-
-/** Text or bytes that nobody else can change; null: none. */
-export type PlainBody = string | Uint8Array | null;
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 /** Values that the platform takes as they are: no white space around, no control characters. */
@@ -31,12 +29,15 @@ function lowerName(name: string): string | null {
 export class LightResponse {
   readonly #body: PlainBody;
   readonly #pairs: HeaderPairs;
+  /** The body as a stream, where somebody has asked for that. */
+  #stream: ReadableStream | null;
   #headers: Headers | null = null;
   #native: Response | null = null;
   readonly status: number;
 
-  constructor(body: PlainBody, status: number, pairs: HeaderPairs) {
+  constructor(body: PlainBody, status: number, pairs: HeaderPairs, stream: ReadableStream | null = null) {
     this.#body = body;
+    this.#stream = stream;
     this.status = status;
     this.#pairs = pairs;
   }
@@ -46,14 +47,15 @@ export class LightResponse {
     return #pairs in value;
   }
 
-  /** The body while nobody has asked for it in another form; undefined: it is a stream now. */
+  /** The body while nobody has begun to read it; undefined: the platform has it. */
   static bodyOf(self: LightResponse): PlainBody | undefined {
-    return self.#native === null ? self.#body : undefined;
+    if (self.#native !== null) return undefined;
+    return self.#stream === null ? self.#body : plainOf(self.#stream);
   }
 
   /** The headers as they stand. */
   static pairsOf(self: LightResponse): HeaderPairs {
-    return self.#headers === null ? self.#pairs : [...self.#headers];
+    return self.#headers === null ? self.#pairs : pairsOf(self.#headers);
   }
 
   static native(self: LightResponse): Response {
@@ -65,7 +67,7 @@ export class LightResponse {
   }
 
   get headers(): Headers {
-    return (this.#headers ??= new NativeHeaders(this.#pairs as [string, string][]));
+    return (this.#headers ??= headersOf(this.#pairs));
   }
 
   get statusText(): string {
@@ -85,28 +87,33 @@ export class LightResponse {
   }
 
   get body(): ReadableStream | null {
-    return this.#body === null ? null : LightResponse.native(this).body;
+    if (this.#native !== null) return this.#native.body;
+    return this.#body === null ? null : (this.#stream ??= plainStream(this.#body));
   }
 
   get bodyUsed(): boolean {
-    return this.#native?.bodyUsed ?? false;
+    return this.#native?.bodyUsed ?? (this.#stream !== null && isUsed(this.#stream));
   }
 
   clone(): LightResponse | Response {
-    if (this.#native === null) return new LightResponse(this.#body, this.status, LightResponse.pairsOf(this));
-    const { body } = this.#native.clone();
+    if (this.#native === null && this.#stream === null)
+      return new LightResponse(this.#body, this.status, LightResponse.pairsOf(this));
+    const { body } = LightResponse.native(this).clone();
     return new NativeResponse(body, { status: this.status, headers: this.headers });
   }
 
-  [INSPECT](): Response {
-    return LightResponse.native(this);
+  [INSPECT](_depth: number, options: object, inspect: (value: object, options: object) => string): string {
+    const { status, statusText, headers, body, bodyUsed, ok, redirected, type, url } = this;
+    const view = { status, statusText, headers, body, bodyUsed, ok, redirected, type, url };
+    return `Response ${inspect(view, options)}`;
   }
 
   #build(): Response {
     const headers = LightResponse.pairsOf(this) as [string, string][];
-    const native = new NativeResponse(this.#body, { status: this.status, headers });
+    const native = new NativeResponse(this.#stream ?? this.#body, { status: this.status, headers });
     // A type that somebody has taken off must not come back with the body.
     if (!headers.some(([name]) => name === 'content-type')) native.headers.delete('content-type');
+    this.#headers ??= native.headers;
     return native;
   }
 }
@@ -114,15 +121,17 @@ inherit(LightResponse.prototype, NativeResponse.prototype, (self) => LightRespon
 
 /** A light response for what `new Response(body, init)` was given, or null where only the platform knows what that means. */
 export function lightResponse(body: unknown, init: unknown): LightResponse | null {
-  const plain = plainBody(body);
+  const stream = body instanceof ReadableStream ? body : null;
+  const plain = stream === null ? plainBody(body) : plainOf(stream);
   if (plain === undefined) return null;
-  if (init === undefined) return new LightResponse(plain, 200, typeof plain === 'string' ? TEXT : NO_HEADERS);
+  const implied = typeof plain === 'string' && stream === null ? TEXT : NO_HEADERS;
+  if (init === undefined) return new LightResponse(plain, 200, implied, stream);
   if (!isRecord(init)) return null;
   const { status = 200, statusText = '', headers } = init;
   if (statusText !== '' || typeof status !== 'number' || !Number.isInteger(status)) return null;
   if (status < 200 || status > 599 || (plain !== null && NULL_BODY_STATUS.has(status))) return null;
-  const pairs = plainHeaders(headers, typeof plain === 'string' ? TEXT : NO_HEADERS);
-  return pairs === null ? null : new LightResponse(plain, status, pairs);
+  const pairs = isLight(init) ? LightResponse.pairsOf(init) : plainHeaders(headers);
+  return pairs === null ? null : new LightResponse(plain, status, withImplied(pairs, implied), stream);
 }
 
 /** The same for `Response.json(data)`. */
@@ -139,10 +148,9 @@ function plainBody(body: unknown): PlainBody | undefined {
   return undefined;
 }
 
-/** @param implied what the body brings along where no Content-Type is among them */
-function plainHeaders(headers: unknown, implied: HeaderPairs): HeaderPairs | null {
-  if (headers === undefined) return implied;
-  if (headers instanceof NativeHeaders) return withImplied([...headers], implied);
+function plainHeaders(headers: unknown): HeaderPairs | null {
+  if (headers === undefined) return NO_HEADERS;
+  if (headers instanceof NativeHeaders) return pairsOf(headers);
   if (!isRecord(headers)) return null;
   const pairs: [string, string][] = [];
   for (const name of Object.keys(headers)) {
@@ -152,19 +160,35 @@ function plainHeaders(headers: unknown, implied: HeaderPairs): HeaderPairs | nul
     if (pairs.some(([other]) => other === lower)) return null;
     pairs.push([lower, value]);
   }
-  return withImplied(pairs, implied);
+  return pairs;
 }
 
-function withImplied(pairs: [string, string][], [implied]: HeaderPairs): HeaderPairs {
+/** What a body brings along where no header of that name is among them. */
+function withImplied(pairs: HeaderPairs, [implied]: HeaderPairs): HeaderPairs {
   if (implied === undefined || pairs.some(([name]) => name === implied[0])) return pairs;
   return [...pairs, implied];
 }
 
-/** An object literal; what has a prototype of its own may answer in ways of its own. */
+/** forEach() and append() cost half of what the iterator and the constructor do. */
+function pairsOf(headers: Headers): HeaderPairs {
+  const pairs: [string, string][] = [];
+  headers.forEach((value, name) => pairs.push([name, value]));
+  return pairs;
+}
+
+function headersOf(pairs: HeaderPairs): Headers {
+  const headers = new NativeHeaders();
+  for (const [name, value] of pairs) headers.append(name, value);
+  return headers;
+}
+
+const isLight = (value: object): value is LightResponse => LightResponse.is(value);
+
+/** An object literal, or a light response; what else has a prototype of its own may answer in ways of its own. */
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
-  return (
-    (prototype === Object.prototype || prototype === null) && Object.getOwnPropertySymbols(value).length === 0
-  );
+  if (prototype === Object.prototype || prototype === null)
+    return Object.getOwnPropertySymbols(value).length === 0;
+  return isLight(value);
 }
