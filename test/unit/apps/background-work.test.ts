@@ -13,9 +13,11 @@ describe('BackgroundWork', () => {
     const [first, second] = [withResolvers(), withResolvers()];
     let isIdle = false;
     work.add(first.promise);
-    const idle = work.idle().then(() => {
+    const wait = async (): Promise<void> => {
+      await work.idle();
       isIdle = true;
-    });
+    };
+    const idle = wait();
     work.add(second.promise);
     first.resolve();
     await new Promise(setImmediate);

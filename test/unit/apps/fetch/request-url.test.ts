@@ -1,6 +1,6 @@
 // The URL of a request: what `new URL()` makes of it, without asking it for what is plain.
 import { expect } from 'chai';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { requestUrl } from '../../../../src/apps/fetch/request-url.ts';
 import { makeEnviron } from '../../../helpers/mini-gateway.ts';
 

@@ -27,8 +27,8 @@ async function outcomeOf(make: () => Response): Promise<object> {
   const before = looksOf(response);
   const copy = response.clone();
   const read = Buffer.from(await response.arrayBuffer()).toString('latin1');
-  const again = await response.text().catch((error: unknown) => (error as Error).name);
-  return { before, read, again, after: response.bodyUsed, copy: looksOf(copy), copied: await copy.text() };
+  const reread = await response.text().catch((error: unknown) => (error as Error).name);
+  return { before, read, reread, after: response.bodyUsed, copy: looksOf(copy), copied: await copy.text() };
 }
 
 const CASES: readonly (readonly [what: string, isLight: boolean, make: Make])[] = [
@@ -90,7 +90,7 @@ const CASES: readonly (readonly [what: string, isLight: boolean, make: Make])[] 
         'x',
         new (class {
           status = 418;
-        })() as never,
+        })(),
       ),
   ],
   [
