@@ -232,6 +232,7 @@ describe('the answer of a fetch app', () => {
 
   const used = new Platform('x');
   const locked = new Platform('x');
+  const begun = new Platform(streamOf('x', 'y'));
   const light = new FastResponse('x');
   const wrong: readonly (readonly [what: string, result: unknown, said: string])[] = [
     [
@@ -256,6 +257,11 @@ describe('the answer of a fetch app', () => {
       'Cannot send response: its body was read before, or somebody has a reader for it',
     ],
     [
+      'a body that somebody has begun to read',
+      begun,
+      'Cannot send response: its body was read before, or somebody has a reader for it',
+    ],
+    [
       'a body that is locked',
       locked,
       'Cannot send response: its body was read before, or somebody has a reader for it',
@@ -270,6 +276,11 @@ describe('the answer of a fetch app', () => {
     it(`cannot be ${what}`, async () => {
       await used.text().catch(() => undefined);
       await light.text().catch(() => undefined);
+      if (!begun.bodyUsed) {
+        const reader = begun.body?.getReader();
+        await reader?.read();
+        reader?.releaseLock();
+      }
       if (!(locked.body?.locked ?? true)) locked.body?.getReader();
       expect(await failureOf(result)).to.equal(said);
       expect(await failureOf(Promise.resolve(result))).to.equal(said);
@@ -281,5 +292,19 @@ describe('the answer of a fetch app', () => {
     expect(await failureOf(new Platform(streamOf(broken)))).to.equal(broken);
     expect(await failureOf(new Platform(streamOf('x'.repeat(70_000), broken)))).to.equal(broken);
     expect(await failureOf(Promise.reject(broken))).to.equal(broken);
+  });
+
+  it('can be closed after its stream has failed', async () => {
+    const app = await adaptFetch(
+      () => new Platform(streamOf('x'.repeat(70_000), new Error('broken'))),
+      '',
+      0,
+    );
+    const body = await app(makeEnviron({ REQUEST_URI: '/' }), () => async () => undefined);
+    const drain = async (): Promise<void> => {
+      for await (const chunk of body) expect(chunk).to.have.lengthOf(70_000);
+    };
+    expect(await drain().catch((error: unknown) => String(error))).to.equal('Error: broken');
+    await body.close?.();
   });
 });

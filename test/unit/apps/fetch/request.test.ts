@@ -207,6 +207,7 @@ describe('the request of fetch apps', () => {
   it('streams a body as it comes, and reads no more than is asked for', async () => {
     const body = new FakeBody().push('one');
     const reader = lazy({ method: 'POST', input: new Input(body) }).body?.getReader();
+    await new Promise(setImmediate);
     expect(body.reads).to.equal(0);
     expect(Buffer.from((await reader?.read())?.value as Uint8Array).toString()).to.equal('one');
     expect(body.reads).to.equal(1);
@@ -215,6 +216,22 @@ describe('the request of fetch apps', () => {
     expect(Buffer.from((await next)?.value as Uint8Array).toString()).to.equal('two');
     body.end();
     expect((await reader?.read())?.done).to.equal(true);
+  });
+
+  it('fills the buffers of a reader that brings its own', async () => {
+    const reader = lazy({ method: 'POST', body: 'abc' }).body?.getReader({ mode: 'byob' });
+    let read = '';
+    for (;;) {
+      const step = await reader?.read(new Uint8Array(2));
+      if (step === undefined || step.done) break;
+      read += Buffer.from(step.value).toString();
+    }
+    expect(read).to.equal('abc');
+  });
+
+  it('has no body where the client says that there is none', async () => {
+    const request = lazy({ method: 'POST', body: '', input: new Input(new FakeBody()) });
+    expect([request.body, await request.text()]).to.deep.equal([null, '']);
   });
 
   it('fails as its body does', async () => {

@@ -217,6 +217,23 @@ describe('the Response of fetch apps', () => {
     }
   });
 
+  it('gives its bytes to a reader and keeps them for the client', async () => {
+    const response = new FastResponse(bytes);
+    const { body } = response;
+    const sent = LightResponse.bodyOf(response as never);
+    await new FastResponse(body).arrayBuffer();
+    expect(sent).to.deep.equal(new Uint8Array(bytes));
+  });
+
+  it("has the headers of the platform's once that is made", async () => {
+    const response = new FastResponse('x', { headers: { 'content-type': 'a/b' } });
+    // A copy of a response whose stream is known makes the platform's.
+    expect(response.body).to.not.equal(null);
+    expect(response.clone().headers.get('content-type')).to.equal('a/b');
+    response.headers.set('content-type', 'c/d');
+    expect((await response.blob()).type).to.equal('c/d');
+  });
+
   it('knows a body that was locked or cancelled', async () => {
     const locked = new FastResponse('abc');
     locked.body?.getReader();
