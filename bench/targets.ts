@@ -1,4 +1,5 @@
 // What the bridge is meant to cost, beside what a run has measured.
+import { honoNodeServer, viaductFetch } from './backends/fetch-apps.ts';
 import { goFcgi } from './backends/go.ts';
 import { nodeFastcgi, nodeHttp } from './backends/node.ts';
 import { uwsgi } from './backends/python.ts';
@@ -58,6 +59,13 @@ const bulk = (what: string, scenario: string): Target => ({
   measured: cpu(FASTCGI, nodeHttp.name),
 });
 
+const fetchApp = (what: string, app: string): Target => ({
+  scenario: 'fetch-apps',
+  what: `${what}, FastCGI keep-alive, CPU/request : @hono/node-server + proxy_pass`,
+  wanted: 1,
+  measured: cpu(viaductFetch(app).name, honoNodeServer(app).name),
+});
+
 const TARGETS: readonly Target[] = [
   {
     scenario: 'hello',
@@ -111,6 +119,9 @@ const TARGETS: readonly Target[] = [
     measured: cpu(withConnections(FASTCGI, 256), withConnections(FASTCGI, 16)),
   },
   { scenario: 'idle', what: '5,000 idle connections, RSS', wanted: 60, unit: 'MB', measured: idleRise },
+  fetchApp('a bare fetch function', 'plain'),
+  fetchApp('Hono', 'hono'),
+  fetchApp('Hono with a middleware', 'dressed'),
   {
     scenario: 'python',
     what: 'hello in Python, FastCGI keep-alive, CPU/request : gunicorn gthread',

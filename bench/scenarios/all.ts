@@ -4,6 +4,7 @@ import { accessLog } from './access-log.ts';
 import { bulkScenarios } from './bulk.ts';
 import { connections } from './connections.ts';
 import { decode } from './decode.ts';
+import { fetchApps } from './fetch-apps.ts';
 import { hello } from './hello.ts';
 import { idle } from './idle.ts';
 import { json, params } from './pages.ts';
@@ -18,5 +19,6 @@ export const SCENARIOS: readonly Scenario[] = [
   ...bulkScenarios,
   idle,
   decode,
+  fetchApps,
   ...pythonScenarios,
 ];

@@ -5,6 +5,7 @@ import { formatReference } from '../config/reference.ts';
 import type { Interface } from '../config/types.ts';
 import type { Application, Middleware } from '../gateway/contract.ts';
 import { adaptFetch } from './fetch/adapt.ts';
+import { installGlobals } from './fetch/globals.ts';
 import { LoadError } from './load-error.ts';
 import { loadBuiltin } from './middleware/builtin.ts';
 import { adaptNode } from './node/adapt.ts';
@@ -14,21 +15,36 @@ import { BUILTIN_APPS } from './wsgi/builtin.ts';
 /** Kinds of app that run in a worker. */
 export type ScriptInterface = Exclude<Interface, 'python'>;
 
-/** @throws {LoadError} */
+/**
+ * @param env the mount's own values, for kinds of app that have a place for them
+ * @throws {LoadError}
+ */
 export async function loadApplication(
   reference: ScriptReference,
   kind: ScriptInterface,
   timeout: number,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<Application> {
+  if (kind === 'fetch') installGlobals();
   const found =
     reference.kind === 'builtin'
       ? BUILTIN_APPS.get(reference.builtin)
       : await loadFile(reference, ['application', 'default'], timeout);
-  return ADAPTERS[reference.kind === 'builtin' ? 'wsgi' : kind](found, formatReference(reference), timeout);
+  return ADAPTERS[reference.kind === 'builtin' ? 'wsgi' : kind](
+    found,
+    formatReference(reference),
+    timeout,
+    env,
+  );
 }
 
 /** From what a file exports to a gateway application, by interface. `place`: the reference, for messages. */
-type Adapter = (found: unknown, place: string, timeout: number) => Application | Promise<Application>;
+type Adapter = (
+  found: unknown,
+  place: string,
+  timeout: number,
+  env: Readonly<Record<string, string>>,
+) => Application | Promise<Application>;
 
 const ADAPTERS: Readonly<Record<ScriptInterface, Adapter>> = {
   wsgi: (found, place) =>

@@ -66,7 +66,7 @@ export async function bootMounts(
     let app = missing;
     const load = async (): Promise<Application> => {
       if (mount.app.kind !== 'python' && mount.interface !== 'python')
-        return loadApplication(mount.app, mount.interface, mount.timeouts.boot);
+        return loadApplication(mount.app, mount.interface, mount.timeouts.boot, mount.env);
       const server = await openLanes(mount, admission, python);
       lanes.set(mount.name, server);
       return pythonApplication(server, missing);

@@ -2,6 +2,7 @@
 // started it, nor in which process it is, nor anything of signals and exit codes.
 import type { Logger } from 'pino';
 import { formatAddress, type ListenAddress } from '../config/address.ts';
+import { backgroundWork } from '../apps/background-work.ts';
 import type { LaneServer, PoolState } from '../apps/python/lane-server.ts';
 import type { Config, ListenerConfig } from '../config/types.ts';
 import type { RunningRequest } from '../gateway/events.ts';
@@ -136,7 +137,7 @@ export class Worker {
    */
   async stop(graceful: number): Promise<boolean> {
     for (const listener of this.#listeners) listener.drain();
-    const drained = this.#gateway?.drained();
+    const drained = this.#gateway?.drained().then(() => backgroundWork.idle());
     const clean = drained === undefined || (await withinTime(drained, graceful, this.#hurry.promise));
     if (!clean) this.#gateway?.shutdown();
     await withinTime(Promise.all(this.#listeners.map((listener) => listener.closed())), FLUSH_TIME);

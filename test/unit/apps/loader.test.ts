@@ -4,6 +4,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { LoadError } from '../../../src/apps/load-error.ts';
 import { loadApplication } from '../../../src/apps/loader.ts';
+import { FastRequest, FastResponse } from '../../../src/apps/fetch/globals.ts';
+import { makeEnviron } from '../../helpers/mini-gateway.ts';
 import { useFolder } from '../config/fixture.ts';
 
 describe('loadApplication, of a file that does not parse', () => {
@@ -69,5 +71,29 @@ describe('loadApplication, of a file that does not parse', () => {
     expect(error.message.startsWith(`Cannot load ${app}: `)).to.equal(true);
     expect(error.message).to.not.match(/ at \//);
     expect(stackOf(error)).to.match(/app\.mjs:1:6/);
+  });
+});
+
+describe('loadApplication, of a fetch app', () => {
+  const folder = useFolder();
+  const platform = (['Request', 'Response', 'fetch'] as const).map(
+    (name) => [name, globalThis[name]] as const,
+  );
+  after(() => {
+    for (const [name, value] of platform) Object.assign(globalThis, { [name]: value });
+  });
+
+  it('has the globals in place before the file is loaded, and gives it the values of the mount', async () => {
+    const file = folder.write(
+      'app.mjs',
+      'const found = new Response("x");\nexport default (request, env) => new Response(`${found.constructor === Response} ${env.KEY}`);\n',
+    );
+    const reference = { kind: 'file', file, exportName: null } as const;
+    const app = await loadApplication(reference, 'fetch', 10_000, { KEY: 'value' });
+    expect(globalThis.Response).to.equal(FastResponse);
+    expect(globalThis.Request).to.equal(FastRequest);
+    // An answer without a promise: the response was a light one.
+    const answered = app(makeEnviron({ REQUEST_URI: '/' }), () => async () => undefined);
+    expect(answered).to.deep.equal([Buffer.from('true value')]);
   });
 });

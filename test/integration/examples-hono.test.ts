@@ -1,0 +1,91 @@
+// examples/hono as its folder has it, its own nginx.conf in front: it does what it says.
+import { expect } from 'chai';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Daemon, startDaemon } from '../helpers/daemon.ts';
+import { type CallOptions, type HttpResponse, request } from '../helpers/http-client.ts';
+import { type Nginx, startNginx } from '../helpers/nginx.ts';
+import { hashOf, patternBytes } from '../helpers/pattern.ts';
+import { projectRoot } from '../helpers/project.ts';
+
+const folder = join(projectRoot, 'examples/hono');
+
+/** The http block of nginx.conf from its upstream on, for another place. */
+function frontOf(socket: string): string {
+  const text = readFileSync(join(folder, 'nginx.conf'), 'utf8');
+  return text
+    .slice(text.indexOf('  upstream'), text.lastIndexOf('}'))
+    .replace('unix:run/viaduct.sock', `unix:${socket}`)
+    .replace('../../deploy', join(projectRoot, 'deploy'))
+    .replace('127.0.0.1:8093', '127.0.0.1:{{port}}');
+}
+
+describe('the example of Hono', () => {
+  let daemon: Daemon;
+  let nginx: Nginx;
+  const ask = (path: string, options: CallOptions = {}): Promise<HttpResponse> =>
+    request({ port: nginx.port, path, ...options });
+
+  before(async () => {
+    const config = readFileSync(join(folder, 'viaduct.yaml'), 'utf8')
+      .replace('unix:run/viaduct.sock', 'unix:{{dir}}/viaduct.sock')
+      .replace('run_dir: run', 'run_dir: "{{dir}}/run"')
+      .replace('./app.js', join(folder, 'app.js'));
+    daemon = await startDaemon({ config });
+    nginx = await startNginx({ servers: frontOf(daemon.socket('viaduct')) });
+  });
+  after(async () => {
+    await nginx?.stop();
+    await daemon?.remove();
+  });
+  afterEach(() => {
+    expect(daemon.log().filter(({ level }) => level === 'error')).to.deep.equal([]);
+  });
+
+  it('greets, with what the form brought, escaped', async () => {
+    expect((await ask('/')).text).to.include('Hello, stranger!');
+    const answer = await ask('/greet', {
+      method: 'POST',
+      headers: [['Content-Type', 'application/x-www-form-urlencoded']],
+      body: 'name=%3CZo%C3%AB%3E',
+    });
+    expect([answer.status, answer.header('location')]).to.deep.equal([303, '/?greeted=%3CZo%C3%AB%3E']);
+    expect((await ask(answer.header('location') ?? '')).text).to.include('Hello, &lt;Zoë&gt;!');
+    await daemon.waitForLog(
+      ({ msg }) => msg === 'Greeted "<Zoë>"',
+      'the line that was printed after the answer',
+    );
+  });
+
+  it('hashes a file, from a form and as it comes', async () => {
+    const file = patternBytes(1_000_001);
+    const boundary = 'a-boundary-of-thirty-characters';
+    const head = 'Content-Disposition: form-data; name="file"; filename="a.bin"';
+    const form = Buffer.concat([
+      Buffer.from(`--${boundary}\r\n${head}\r\n\r\n`),
+      file,
+      Buffer.from(`\r\n--${boundary}--\r\n`),
+    ]);
+    const posted = await ask('/upload', {
+      method: 'POST',
+      headers: [['Content-Type', `multipart/form-data; boundary=${boundary}`]],
+      body: form,
+    });
+    const size = file.length;
+    expect(JSON.parse(posted.text)).to.deep.equal({ name: 'a.bin', size, sha256: hashOf(file) });
+    const put = await ask('/upload', { method: 'PUT', body: file });
+    expect(JSON.parse(put.text)).to.deep.equal({ size, sha256: hashOf(file) });
+  });
+
+  it('counts line by line', async () => {
+    const answer = await ask('/count?pause=60');
+    const { text, chunks } = answer;
+    expect([text, answer.header('content-type')]).to.deep.equal(['1\n2\n3\n4\n5\n', 'text/plain']);
+    expect((chunks.at(-1)?.at ?? 0) - (chunks[0]?.at ?? 0)).to.be.above(150);
+  });
+
+  it('knows who asks', async () => {
+    const { text } = await ask('/who?x', { headers: [['Host', 'site.example']] });
+    expect(JSON.parse(text)).to.deep.equal({ you: '127.0.0.1', url: 'http://site.example/who?x' });
+  });
+});
