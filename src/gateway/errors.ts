@@ -24,6 +24,7 @@ export const GATEWAY_ERRORS = {
   ERR_GATEWAY_CHUNK: { status: 500 },
   ERR_GATEWAY_CONTENT_LENGTH: { status: 500 },
   ERR_GATEWAY_BODY_SHORT: { status: 500 },
+  ERR_GATEWAY_UPGRADE: { status: 500 },
   ERR_GATEWAY_CLIENT_GONE: { status: 500 },
   ERR_GATEWAY_TIMEOUT: { status: 504 },
   ERR_GATEWAY_SHUTDOWN: { status: 503 },
