@@ -2,7 +2,7 @@
 import type { Application } from '../../gateway/contract.ts';
 import { withBootLimit } from '../boot-limit.ts';
 import { LoadError } from '../load-error.ts';
-import { nodeApplication } from './application.ts';
+import { technique } from './probe.ts';
 import { recognize } from './recognize.ts';
 
 /**
@@ -12,7 +12,9 @@ import { recognize } from './recognize.ts';
  */
 export async function adaptNode(found: unknown, place: string, timeout: number): Promise<Application> {
   try {
-    return nodeApplication(await withBootLimit(recognize(found, place), `boot ${place}`, timeout));
+    const app = await withBootLimit(recognize(found, place), `boot ${place}`, timeout);
+    const run = await technique();
+    return run(app);
   } catch (error) {
     if (error instanceof LoadError) throw error;
     const why = error instanceof Error ? error.message : String(error);

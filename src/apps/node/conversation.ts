@@ -30,6 +30,7 @@ export class Conversation implements SocketOwner, ResponseSink, Watching {
 
   #status = '';
   #headers: HeaderList = [];
+  #hasLength = false;
   #chunks: Uint8Array[] = [];
   /** Called when the gateway has taken the chunks. */
   #dones: Done[] = [];
@@ -81,9 +82,10 @@ export class Conversation implements SocketOwner, ResponseSink, Watching {
     });
   }
 
-  head(status: string, headers: HeaderList): void {
+  head(status: string, headers: HeaderList, hasLength: boolean): void {
     this.#status = status;
     this.#headers = headers;
+    this.#hasLength = hasLength;
   }
 
   body(chunk: Uint8Array | null, done: Done | null): boolean {
@@ -104,6 +106,8 @@ export class Conversation implements SocketOwner, ResponseSink, Watching {
   ended(): void {
     if (this.#over) return;
     this.#ended = true;
+    // What is left goes out at once: res.writableFinished is true from here on, as it is with node:http.
+    this.waiting = 0;
     if (this.#result === null) return;
     try {
       this.#result.resolve(this.#rest());
@@ -140,8 +144,8 @@ export class Conversation implements SocketOwner, ResponseSink, Watching {
   }
 
   accepted(size: number, dones: readonly Done[]): void {
-    this.waiting -= size;
     if (this.#over) return;
+    if (!this.#ended) this.waiting -= size;
     this.#socket.touch();
     for (const done of dones) done();
     const res = this.res as unknown as Record<symbol, unknown>;
@@ -155,9 +159,9 @@ export class Conversation implements SocketOwner, ResponseSink, Watching {
     const chunks = this.#chunks;
     if (this.#write === null) {
       this.#startResponse(this.#status, this.#headers);
-      const { _contentLength, _hasBody } = this.res as unknown as ResponseInternals;
+      const { _hasBody } = this.res as unknown as ResponseInternals;
       if (!_hasBody) chunks.length = 0;
-      else if (_contentLength === null && chunks.length < 2) chunks.push(EMPTY, EMPTY);
+      else if (!this.#hasLength && chunks.length < 2) chunks.push(EMPTY, EMPTY);
     }
     process.nextTick(complete, this);
     return chunks;

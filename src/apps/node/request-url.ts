@@ -1,5 +1,6 @@
 // The request URI of an environ as an app of node:http sees it: raw, and split at the mount as Express splits it at its own.
 // Hot code: it runs for every request.
+import type { IncomingMessage } from 'node:http';
 import type { Environ } from '../../gateway/contract.ts';
 import { decodeRequestUri, normalize } from '../../gateway/path.ts';
 
@@ -26,6 +27,14 @@ export function requestUrl(environ: Environ): RequestUrl {
   // The front server, or a middleware, has rewritten the path: then that is what the app is asked for.
   const query = environ.QUERY_STRING === '' ? '' : `?${environ.QUERY_STRING}`;
   return { url: rooted(quote(path) + query), baseUrl, originalUrl: rooted(quote(whole) + query) };
+}
+
+/** What Express and Connect set on a request below a mount of theirs; at the root it is left to them. */
+export function mountRequest(req: IncomingMessage, { baseUrl, originalUrl }: RequestUrl): void {
+  if (baseUrl === '') return;
+  const mounted = req as IncomingMessage & { originalUrl?: string; baseUrl?: string };
+  mounted.baseUrl = baseUrl;
+  mounted.originalUrl = originalUrl;
 }
 
 /** Where the raw path goes on below the mount; -1: it is not the path that the environ has. */

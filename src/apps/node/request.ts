@@ -4,13 +4,7 @@ import type { Socket } from 'node:net';
 import type { Environ } from '../../gateway/contract.ts';
 import { PLAIN_KINDS } from './kinds.ts';
 import { rawHeaders } from './request-headers.ts';
-import { requestUrl } from './request-url.ts';
-
-/** What Express and Connect set on a request below a mount of theirs. */
-interface Mounted {
-  originalUrl?: string;
-  baseUrl?: string;
-}
+import { mountRequest, requestUrl } from './request-url.ts';
 
 /** How node:http's parser hands its headers over; `headers` and the like are made from them when they are asked for. */
 interface TakesHeaders {
@@ -26,13 +20,9 @@ export function makeRequest(
   const req = newRequest(socket);
   req.method = environ.REQUEST_METHOD;
   setVersion(req, environ.SERVER_PROTOCOL);
-  const { url, baseUrl, originalUrl } = requestUrl(environ);
-  req.url = url;
-  if (baseUrl !== '') {
-    const mounted = req as IncomingMessage & Mounted;
-    mounted.baseUrl = baseUrl;
-    mounted.originalUrl = originalUrl;
-  }
+  const url = requestUrl(environ);
+  req.url = url.url;
+  mountRequest(req, url);
   const headers = rawHeaders(environ);
   (req as unknown as TakesHeaders)._addHeaderLines(headers, headers.length);
   return req;

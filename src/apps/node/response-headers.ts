@@ -30,11 +30,12 @@ function classify(lowerName: string): Kind {
 }
 
 /** The headers as they are collected. */
-class Collector {
+export class HeaderCollector {
   readonly list: HeaderList = [];
   readonly #validates: boolean;
   isFramed = false;
-  length: string | null = null;
+  hasLength = false;
+  length = 0;
 
   constructor(validates: boolean) {
     this.#validates = validates;
@@ -56,7 +57,10 @@ class Collector {
       return;
     }
     const text = typeof value === 'string' ? value : String(value);
-    if (kind === Kind.Length) this.length = text;
+    if (kind === Kind.Length) {
+      this.hasLength = true;
+      this.length = Number(text);
+    }
     // RFC 9110 (section 5.5) takes a tab for a space; the gateway's rules have none.
     this.list.push([name, text.includes('\t') ? text.replaceAll('\t', ' ') : text]);
   }
@@ -66,23 +70,24 @@ class Collector {
  * `headers` is any of the forms of writeHead(), or what setHeader() stored; as OutgoingMessage has it, only the former are
  * validated here. A length is added where node:http adds one.
  */
-export function collectHeaders(res: ServerResponse & ResponseInternals, headers: unknown): HeaderList {
+export function collectHeaders(res: ServerResponse & ResponseInternals, headers: unknown): HeaderCollector {
   const isStored =
     OUT_HEADERS !== undefined && headers === (res as unknown as Record<symbol, unknown>)[OUT_HEADERS];
-  const collector = new Collector(!isStored);
+  const collector = new HeaderCollector(!isStored);
   if (headers !== null && headers !== undefined) {
     if (isStored) addStored(collector, headers as Record<string, [string, unknown]>);
     else if (Array.isArray(headers)) addList(collector, headers);
     else for (const name of Object.keys(headers)) collector.add(name, (headers as Record<string, unknown>)[name]);
   }
-  if (collector.length !== null) res._contentLength = Number(collector.length);
+  if (collector.hasLength) res._contentLength = collector.length;
   else if (!collector.isFramed && res._hasBody && !res._removedContLen && typeof res._contentLength === 'number') {
     collector.list.push(['Content-Length', String(res._contentLength)]);
+    collector.hasLength = true;
   }
-  return collector.list;
+  return collector;
 }
 
-function addStored(collector: Collector, stored: Readonly<Record<string, [string, unknown]>>): void {
+function addStored(collector: HeaderCollector, stored: Readonly<Record<string, [string, unknown]>>): void {
   for (const key in stored) {
     const entry = stored[key];
     if (entry !== undefined) collector.add(entry[0], entry[1]);
@@ -90,7 +95,7 @@ function addStored(collector: Collector, stored: Readonly<Record<string, [string
 }
 
 /** [[name, value], ...] or [name, value, name, value ...]. */
-function addList(collector: Collector, headers: readonly unknown[]): void {
+function addList(collector: HeaderCollector, headers: readonly unknown[]): void {
   if (Array.isArray(headers[0])) {
     for (const [name, value] of headers as [string, unknown][]) collector.add(name, value);
     return;

@@ -8,7 +8,7 @@ import { collectHeaders, statusOf } from './response-headers.ts';
 /** Where a response goes. */
 export interface ResponseSink {
   /** Status and headers are fixed. */
-  head(status: string, headers: HeaderList): void;
+  head(status: string, headers: HeaderList, hasLength: boolean): void;
   /** Bytes of the body, or none: then what is there has to go out. False: above the high-water mark. */
   body(chunk: Uint8Array | null, done: (() => void) | null): boolean;
   /** res.end() was called; what it had to say went through body(). */
@@ -39,7 +39,8 @@ export function makeResponse(
 
 /** writeHead() gives the first line whole. */
 function storeHeader(this: Hooked, firstLine: string, headers: unknown): void {
-  this[SINK].head(statusOf(firstLine), collectHeaders(this, headers));
+  const { list, hasLength } = collectHeaders(this, headers);
+  this[SINK].head(statusOf(firstLine), list, hasLength);
   this.chunkedEncoding = false;
   this._header = firstLine;
 }

@@ -4,6 +4,8 @@ import { EventEmitter } from 'node:events';
 import type { Server, ServerResponse } from 'node:http';
 import { getDefaultHighWaterMark } from 'node:stream';
 import type { Environ } from '../../gateway/contract.ts';
+import { IdleTimer } from './idle-timer.ts';
+import { type SocketFacts, socketFacts } from './socket-facts.ts';
 
 const HIGH_WATER = getDefaultHighWaterMark(false);
 /** OutgoingMessage.end() writes to it, and nothing reads that. */
@@ -23,7 +25,7 @@ export interface SocketOwner {
 export class RequestSocket extends EventEmitter {
   readonly #environ: Environ;
   readonly #owner: SocketOwner;
-  #timer: NodeJS.Timeout | null = null;
+  #idle: IdleTimer | null = null;
 
   readonly server: Server | null;
   readonly parser = null;
@@ -52,32 +54,36 @@ export class RequestSocket extends EventEmitter {
   }
 
   get encrypted(): boolean {
-    return this.#environ['wsgi.url_scheme'] === 'https';
+    return this.#facts.encrypted;
   }
 
-  /** undefined for a client on a Unix socket, as node:net has it. */
   get remoteAddress(): string | undefined {
-    return address(this.#environ['REMOTE_ADDR']);
+    return this.#facts.remoteAddress;
   }
 
   get remotePort(): number | undefined {
-    return port(this.#environ['REMOTE_PORT']);
+    return this.#facts.remotePort;
   }
 
-  get remoteFamily(): 'IPv4' | 'IPv6' | undefined {
-    return family(this.remoteAddress);
+  get remoteFamily(): SocketFacts['remoteFamily'] {
+    return this.#facts.remoteFamily;
   }
 
   get localAddress(): string | undefined {
-    return address(this.#environ['SERVER_ADDR']);
+    return this.#facts.localAddress;
   }
 
   get localPort(): number | undefined {
-    return port(this.#environ.SERVER_PORT);
+    return this.#facts.localPort;
   }
 
-  get localFamily(): 'IPv4' | 'IPv6' | undefined {
-    return family(this.localAddress);
+  get localFamily(): SocketFacts['localFamily'] {
+    return this.#facts.localFamily;
+  }
+
+  /** Most requests never ask. */
+  get #facts(): SocketFacts {
+    return socketFacts(this.#environ);
   }
 
   get writableLength(): number {
@@ -125,8 +131,8 @@ export class RequestSocket extends EventEmitter {
 
   setTimeout(milliseconds: number, callback?: () => void): this {
     this.timeout = milliseconds;
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = milliseconds > 0 ? setTimeout(() => this.#owner.idled(), milliseconds).unref() : null;
+    this.#idle ??= new IdleTimer(() => this.#owner.idled());
+    this.#idle.set(milliseconds);
     if (callback !== undefined) {
       if (milliseconds > 0) this.once('timeout', callback);
       else this.off('timeout', callback);
@@ -136,7 +142,7 @@ export class RequestSocket extends EventEmitter {
 
   /** Something came or went. */
   touch(): void {
-    this.#timer?.refresh();
+    this.#idle?.touch();
   }
 
   /** There is no way for bytes that are not a response. */
@@ -172,16 +178,6 @@ export class RequestSocket extends EventEmitter {
     this.destroyed = true;
     this.readable = false;
     this.writable = false;
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#idle?.set(0);
   }
 }
-
-/** nginx says "unix:" for a Unix socket. */
-const address = (value: unknown): string | undefined =>
-  typeof value === 'string' && value !== '' && !value.startsWith('unix:') ? value : undefined;
-
-const port = (value: unknown): number | undefined =>
-  typeof value === 'string' && value !== '' ? Number(value) : undefined;
-
-const family = (of: string | undefined): 'IPv4' | 'IPv6' | undefined =>
-  of === undefined ? undefined : of.includes(':') ? 'IPv6' : 'IPv4';
