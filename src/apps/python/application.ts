@@ -3,7 +3,8 @@
 import { INLINE_BODY, encodeRequest } from './frames.ts';
 import type { Application, Body, Environ } from '../../gateway/contract.ts';
 import { GatewayError } from '../../gateway/errors.ts';
-import { Conversation, isPeekable } from './conversation.ts';
+import { isPeekable } from '../../gateway/input.ts';
+import { Conversation } from './conversation.ts';
 import type { LaneServer } from './lane-server.ts';
 
 /** RFC 9110, section 9.2.2: sent twice they do what they do once. */
