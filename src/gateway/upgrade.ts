@@ -1,6 +1,5 @@
 // Who may leave HTTP behind, and what a 101 says (RFC 9110, section 7.8).
-import type { HeaderList, Tunnel } from './contract.ts';
-import type { RequestEnviron } from './environ.ts';
+import type { Environ, HeaderList, Tunnel } from './contract.ts';
 import { GatewayError } from './errors.ts';
 import type { Exchange } from './exchange.ts';
 import { checkHeaders, hasHeader } from './headers.ts';
@@ -9,7 +8,7 @@ import { checkHeaders, hasHeader } from './headers.ts';
  * Whether the client of a request with an Upgrade header asks for another protocol. A front server may keep the Connection
  * header to itself; one that is there has to name the other. An HTTP/1.0 client may not ask, and no other HTTP has it.
  */
-export function asksForUpgrade(environ: RequestEnviron): boolean {
+export function asksForUpgrade(environ: Environ): boolean {
   if (environ['HTTP_UPGRADE'] === '' || environ.SERVER_PROTOCOL !== 'HTTP/1.1') return false;
   const connection = environ['HTTP_CONNECTION'];
   return typeof connection !== 'string' || /(?:^|[,\s])upgrade(?:$|[,\s])/i.test(connection);

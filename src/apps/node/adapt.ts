@@ -4,6 +4,7 @@ import { withBootLimit } from '../boot-limit.ts';
 import { LoadError } from '../load-error.ts';
 import { technique } from './probe.ts';
 import { recognize } from './recognize.ts';
+import { withUpgrades } from './upgrade.ts';
 
 /**
  * @param place the reference, for messages
@@ -14,7 +15,7 @@ export async function adaptNode(found: unknown, place: string, timeout: number):
   try {
     const app = await withBootLimit(recognize(found, place), `boot ${place}`, timeout);
     const run = await technique();
-    return run(app);
+    return withUpgrades(run(app), app);
   } catch (error) {
     if (error instanceof LoadError) throw error;
     const why = error instanceof Error ? error.message : String(error);
