@@ -233,7 +233,11 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Re
     const response = this.#newResponse(mount.responseHeadersSize);
     this.#delivery = new Delivery(this.exchange, response, this);
     const { environ } = this;
-    if (environ['HTTP_UPGRADE'] !== undefined && this.exchange.upgrade !== undefined && asksForUpgrade(environ))
+    if (
+      environ['HTTP_UPGRADE'] !== undefined &&
+      this.exchange.upgrade !== undefined &&
+      asksForUpgrade(environ)
+    )
       environ['viaduct.upgrade'] = (headers?: HeaderList) => this.#upgrade(response, headers);
     this.#delivery.start(mount.app, this.environ);
   }

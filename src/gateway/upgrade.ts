@@ -20,7 +20,8 @@ export function asksForUpgrade(environ: Environ): boolean {
  */
 export function upgradeHeaders(given: unknown, asked: string, maxSize: number): HeaderList {
   const list: unknown = given ?? [];
-  const isOwn = (header: unknown): boolean => Array.isArray(header) && OWN.has(String(header[0]).toLowerCase());
+  const isOwn = (header: unknown): boolean =>
+    Array.isArray(header) && OWN.has(String(header[0]).toLowerCase());
   const own: HeaderList = [];
   const others = Array.isArray(list) ? list.filter((header) => !isOwn(header)) : list;
   for (const header of Array.isArray(list) ? list.filter(isOwn) : []) {

@@ -24,7 +24,9 @@ describe('tunnels', () => {
 
   before(async () => {
     stand = await startTunnelStand({
-      mounts: [{ path: '/', app: APP, middleware: ['viaduct:lint'], timeouts: { send: '1s', request: '1s' } }],
+      mounts: [
+        { path: '/', app: APP, middleware: ['viaduct:lint'], timeouts: { send: '1s', request: '1s' } },
+      ],
       timeouts: { graceful: '3s' },
     });
   });
@@ -39,7 +41,9 @@ describe('tunnels', () => {
       const echo = client(stand.port(way)).ask(`/echo?${way}`);
       const head = await echo.until('\r\n\r\n');
       expect(head).to.match(/^HTTP\/1\.1 101 Switching Protocols\r\n/);
-      expect(head).to.match(/^upgrade: echo\r$/im).and.match(/^connection: upgrade\r$/im);
+      expect(head)
+        .to.match(/^upgrade: echo\r$/im)
+        .and.match(/^connection: upgrade\r$/im);
       expect(head).to.match(/^x-tunnel: echo\r$/im);
       const started = performance.now();
       echo.socket.write('\x00\xff first', 'latin1');
@@ -49,7 +53,10 @@ describe('tunnels', () => {
       echo.socket.write('last');
       await echo.until('last');
       echo.socket.end();
-      const line = await stand.daemon.waitForAccess(({ uri }) => uri === `/echo?${way}`, 'the tunnel that ended');
+      const line = await stand.daemon.waitForAccess(
+        ({ uri }) => uri === `/echo?${way}`,
+        'the tunnel that ended',
+      );
       expect(line).to.include({ status: 101, bytes_in: 12, bytes_out: 12 });
       expect(line).to.not.have.property('aborted');
       await said('closed /echo');
@@ -84,7 +91,10 @@ describe('tunnels', () => {
       const slow = client(stand.port(way)).ask(`/flood?${way}`);
       await slow.until('\r\n\r\n');
       slow.socket.pause();
-      const line = await stand.daemon.waitForAccess(({ uri }) => uri === `/flood?${way}`, 'the stalled tunnel');
+      const line = await stand.daemon.waitForAccess(
+        ({ uri }) => uri === `/flood?${way}`,
+        'the stalled tunnel',
+      );
       expect(line).to.include({ status: 101, aborted: 'sending' });
     });
 
@@ -96,7 +106,10 @@ describe('tunnels', () => {
     it(`close when the app fails after its upgrade over ${way}`, async () => {
       const broken = client(stand.port(way)).ask(`/throw?${way}`);
       await waitFor(() => broken.ended || broken.closed, { what: 'the end' });
-      const line = await stand.daemon.waitForAccess(({ uri }) => uri === `/throw?${way}`, 'the broken tunnel');
+      const line = await stand.daemon.waitForAccess(
+        ({ uri }) => uri === `/throw?${way}`,
+        'the broken tunnel',
+      );
       expect(line).to.include({ status: 101, aborted: 'sending' });
     });
 
@@ -128,8 +141,7 @@ describe('tunnels', () => {
     );
     await http.until('undefined');
     // The connection goes on, as after any request.
-    http.ask('/echo', 'echo', 'more').until('\r\n\r\nmore');
-    await http.until('\r\n\r\nmore');
+    await http.ask('/echo', 'echo', 'more').until('\r\n\r\nmore');
   });
 
   it('over HTTP without nginx an end of one side leaves the other open', async () => {
@@ -162,8 +174,16 @@ describe('tunnels', () => {
     expect(performance.now() - started).to.be.within(2500, 6000);
     fresh.socket.write(' and alive');
     await fresh.until('new and alive');
-    const line = await daemon.waitForAccess(({ uri }) => uri === '/hold?stubborn', 'the tunnel that was cut off');
+    const line = await daemon.waitForAccess(
+      ({ uri }) => uri === '/hold?stubborn',
+      'the tunnel that was cut off',
+    );
     expect(line).to.include({ status: 101, aborted: 'sending' });
-    expect(daemon.log().slice(leftovers).some((entry) => JSON.stringify(entry).includes('ERR_GATEWAY_SHUTDOWN'))).to.equal(true);
+    expect(
+      daemon
+        .log()
+        .slice(leftovers)
+        .some((entry) => JSON.stringify(entry).includes('ERR_GATEWAY_SHUTDOWN')),
+    ).to.equal(true);
   });
 });

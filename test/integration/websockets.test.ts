@@ -90,7 +90,9 @@ describe('WebSockets', () => {
       slow.send('flood me');
       const sent = (): Promise<number> => stand.daemon.metric('http_server_active_requests');
       const until = performance.now() + 1000;
-      await waitFor(async () => performance.now() > until && (await sent()) === 1, { what: 'a second to pass' });
+      await waitFor(async () => performance.now() > until && (await sent()) === 1, {
+        what: 'a second to pass',
+      });
       expect(stand.daemon.rss() - before).to.be.below(64 * MIB);
     });
   }
@@ -101,14 +103,21 @@ describe('WebSockets', () => {
     const [, response] = await once(refused, 'unexpected-response');
     expect(response.statusCode).to.equal(501);
     expect(String((await once(response, 'data'))[0])).to.include('use uwsgi_pass, scgi_pass or proxy_pass');
-    await waitFor(() => stand.daemon.log().some(({ msg }) => /Refused upgrade .* mount \/, path \/ws/.test(String(msg))), {
-      what: 'the log line',
-    });
+    await waitFor(
+      () =>
+        stand.daemon.log().some(({ msg }) => /Refused upgrade .* \(mount \/, path \/ws\)/.test(String(msg))),
+      {
+        what: 'the log line',
+      },
+    );
   });
 
   it('leave plain requests alone, curl with its h2c among them', async () => {
     expect((await request({ port: stand.port('uwsgi'), path: '/' })).text).to.equal('plain');
-    const headers = [['Connection', 'Upgrade'], ['Upgrade', 'h2c']] as const;
+    const headers = [
+      ['Connection', 'Upgrade'],
+      ['Upgrade', 'h2c'],
+    ] as const;
     expect((await request({ port: stand.port('uwsgi'), path: '/', headers })).text).to.equal('plain');
   });
 

@@ -122,7 +122,9 @@ export class UpgradeSocket extends Duplex {
 
   override _final(done: () => void): void {
     if (this.#tunnel === null) {
-      this.#owner.ended(this.#answering ? null : new Error('The upgrade listener ended its socket without an answer'));
+      this.#owner.ended(
+        this.#answering ? null : new Error('The upgrade listener ended its socket without an answer'),
+      );
       done();
     } else if (this.#tunnel.destroyed) {
       done();
@@ -189,7 +191,9 @@ function parseHead(text: string): [status: string, headers: HeaderList] {
   const [first = '', ...lines] = text.split('\r\n');
   const status = /^HTTP\/1\.[01] ([1-9][0-9]{2})(?: (.*))?$/.exec(first);
   if (status === null) {
-    throw new Error(`Cannot answer: the first line is ${JSON.stringify(first.slice(0, 60))}, wanted "HTTP/1.1 NNN Reason"`);
+    throw new Error(
+      `Cannot answer: the first line is ${JSON.stringify(first.slice(0, 60))}, wanted "HTTP/1.1 NNN Reason"`,
+    );
   }
   const headers = lines.map((line): [string, string] => {
     const colon = line.indexOf(':');

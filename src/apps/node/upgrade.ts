@@ -2,11 +2,19 @@
 // node:http sends them there.
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Application, Body, Environ, HeaderList, StartResponse, WriteCallable } from '../../gateway/contract.ts';
+import type {
+  Application,
+  Body,
+  Environ,
+  HeaderList,
+  StartResponse,
+  WriteCallable,
+} from '../../gateway/contract.ts';
 import { HOP_BY_HOP } from '../../gateway/headers.ts';
 import { asksForUpgrade } from '../../gateway/upgrade.ts';
 import { RateLimitedLog } from '../../observe/rate-limit.ts';
-import type { NodeApp } from './node-app.ts';
+import { PLAIN_KINDS } from './kinds.ts';
+import type { MessageKinds, NodeApp } from './node-app.ts';
 import { makeRequest } from './request.ts';
 import { UpgradeSocket } from './upgrade-socket.ts';
 
@@ -23,7 +31,7 @@ export function withUpgrades(application: Application, { server, kinds }: NodeAp
   if (server === null) return application;
   return (environ, startResponse) =>
     environ['HTTP_UPGRADE'] !== undefined && isFor(server, environ)
-      ? handleUpgrade(environ, startResponse, server, kinds.newRequest)
+      ? handleUpgrade(environ, startResponse, server, kinds)
       : application(environ, startResponse);
 }
 
@@ -36,7 +44,7 @@ export function handleUpgrade(
   environ: Environ,
   startResponse: StartResponse,
   server: Server,
-  newRequest?: NodeApp['kinds']['newRequest'],
+  kinds: MessageKinds = PLAIN_KINDS,
 ): Body | Promise<Body> {
   const upgrade = environ['viaduct.upgrade'];
   if (upgrade === undefined) return refuse(environ, startResponse);
@@ -63,7 +71,7 @@ export function handleUpgrade(
     environ['viaduct.signal'].addEventListener('abort', () => socket.destroy(), { once: true });
     // As node:http's: it throws nothing away, and neither does it end the process for a client that left.
     socket.on('error', reject);
-    const req = makeRequest(environ, socket as unknown as Socket, newRequest);
+    const req = makeRequest(environ, socket as unknown as Socket, (own) => kinds.newRequest(own));
     req.complete = true;
     req.push(null);
     server.emit('upgrade', req, socket, Buffer.alloc(0));

@@ -141,7 +141,8 @@ export class StreamConnection extends Connection implements StreamSink {
   /** Not while a tunnel holds bytes that the peer sent before it left: they would be lost with the connection. */
   protected probe(): void {
     const unread = this.#exchange?.tunnel?.readableLength ?? 0;
-    if (this.context.isUnix && unread === 0 && !this.socket.writableEnded) this.write([new Uint8Array(0)], this.context.timeouts.send);
+    if (this.context.isUnix && unread === 0 && !this.socket.writableEnded)
+      this.write([new Uint8Array(0)], this.context.timeouts.send);
   }
 
   protected paramsTimedOut(): void {
