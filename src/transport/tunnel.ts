@@ -88,9 +88,14 @@ export class Tunnel extends Duplex implements TunnelContract {
     done(error);
   }
 
+  async #whenDrained(done: () => void): Promise<void> {
+    await this.#link.drained();
+    done();
+  }
+
   #send(parts: readonly Uint8Array[], done: () => void): void {
     for (const part of parts) this.bytesWritten += part.length;
     if (this.#link.write(parts)) done();
-    else void this.#link.drained().then(done);
+    else void this.#whenDrained(done);
   }
 }

@@ -16,7 +16,7 @@ export interface UpgradeOwner {
   /** It says anything else. */
   answered(status: string, headers: HeaderList): void;
   /** The next part of that answer's body. */
-  wrote(chunk: Uint8Array, done: () => void): void;
+  wrote(chunk: Uint8Array, done: (error?: Error) => void): void;
   /** No more comes: the answer is complete, or there will be none. `error` is what went wrong. */
   ended(error: Error | null): void;
 }

@@ -60,8 +60,7 @@ export function handleUpgrade(
         write = startResponse(status, withoutHopByHop(headers));
       },
       wrote(chunk, done) {
-        if (write === null) done();
-        else write(chunk).then(() => done(), reject);
+        if (write !== null) void passOn(write, chunk, done);
       },
       ended(error) {
         if (error === null) resolve([]);
@@ -76,6 +75,16 @@ export function handleUpgrade(
     req.push(null);
     server.emit('upgrade', req, socket, Buffer.alloc(0));
   });
+}
+
+/** A client that is gone ends the socket, which says all there is to say. */
+async function passOn(write: WriteCallable, chunk: Uint8Array, done: (error?: Error) => void): Promise<void> {
+  try {
+    await write(chunk);
+    done();
+  } catch (error) {
+    done(error as Error);
+  }
 }
 
 /** What belongs to the connection is nginx's business; what else ws says of it has no meaning there. */
