@@ -1,10 +1,12 @@
 // A chat over the ws package, unchanged, behind nginx: `interface: node` and its 'upgrade' event.
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { WebSocket } from 'ws';
 import { request } from '../helpers/http-client.ts';
+import { descendantsOf } from '../helpers/processes.ts';
 import { projectRoot } from '../helpers/project.ts';
 import { startTunnelStand, TUNNEL_WAYS, type TunnelStand } from '../helpers/tunnel-stand.ts';
 import { waitFor } from '../helpers/wait.ts';
@@ -32,7 +34,10 @@ describe('WebSockets', () => {
 
   before(async () => {
     stand = await startTunnelStand({
-      mounts: [{ path: '/', app: APP, interface: 'node' }],
+      mounts: [
+        { path: '/', app: APP, interface: 'node' },
+        { path: '/fastify', app: join(projectRoot, 'test/fixtures/apps/fastify-chat.js'), interface: 'node' },
+      ],
       timeouts: { graceful: '5s' },
     });
   });
@@ -110,6 +115,20 @@ describe('WebSockets', () => {
         what: 'the log line',
       },
     );
+  });
+
+  it('reach @fastify/websocket', async () => {
+    expect(String(await ask(await open('uwsgi', '/fastify'), 'hi'))).to.equal('fastify hi');
+  });
+
+  it('leave no descriptor behind', async () => {
+    const pids = [stand.daemon.pid, ...descendantsOf(stand.daemon.pid).map(({ pid }) => pid)];
+    const descriptors = (): number =>
+      pids.reduce((sum, pid) => sum + readdirSync(`/proc/${pid}/fd`).length, 0);
+    const before = descriptors();
+    const all = await Promise.all(TUNNEL_WAYS.flatMap((way) => [open(way), open(way, '/zip')]));
+    for (const socket of all) socket.terminate();
+    await waitFor(() => descriptors() <= before, { what: `${before} descriptors again` });
   });
 
   it('leave plain requests alone, curl with its h2c among them', async () => {
