@@ -4,6 +4,7 @@ import type { Reference, ScriptReference } from '../config/reference.ts';
 import { formatReference } from '../config/reference.ts';
 import type { Interface } from '../config/types.ts';
 import type { Application, Middleware } from '../gateway/contract.ts';
+import { withBootLimit } from './boot-limit.ts';
 import { adaptFetch } from './fetch/adapt.ts';
 import { installGlobals } from './fetch/globals.ts';
 import { LoadError } from './load-error.ts';
@@ -93,16 +94,11 @@ async function importFile(reference: FileReference, timeout: number): Promise<Re
       `Cannot load ${file}: Node ${process.version} does not run TypeScript; use Node 22.18 or newer, or compile it to .js and mount that`,
     );
   }
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(
-      () =>
-        reject(new LoadError(`Cannot load ${file}: it did not finish within ${timeout} ms (timeouts.boot)`)),
-      timeout,
-    );
-  });
   try {
-    return (await Promise.race([import(pathToFileURL(file).href), late])) as Record<string, unknown>;
+    return (await withBootLimit(import(pathToFileURL(file).href), `load ${file}`, timeout)) as Record<
+      string,
+      unknown
+    >;
   } catch (error) {
     if (error instanceof LoadError) throw error;
     const place = error instanceof SyntaxError ? await placeOf(error, file) : null;
@@ -110,8 +106,6 @@ async function importFile(reference: FileReference, timeout: number): Promise<Re
     throw new LoadError(`Cannot load ${file}: ${why}${place === null ? '' : ` at ${place}`}`, {
       cause: error,
     });
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -2,6 +2,7 @@
 import type { AbortPhase, MountMetrics, ShedReason } from '../observe/mount-metrics.ts';
 import type { Waiting } from './admission.ts';
 import { Cancellation } from './cancellation.ts';
+import type { HeaderList, Tunnel } from './contract.ts';
 import { Delivery, type DeliveryOwner } from './delivery.ts';
 import { makeEnviron, type RequestEnviron } from './environ.ts';
 import { errorPage } from './error-page.ts';
@@ -14,6 +15,7 @@ import type { Mount } from './mount.ts';
 import { requestUri } from './path.ts';
 import { Response, type ResponseOwner } from './response.ts';
 import type { Member } from './roster.ts';
+import { asksForUpgrade } from './upgrade.ts';
 
 /** nginx's code for a client that left before there was an answer. */
 const CLIENT_CLOSED_REQUEST = 499;
@@ -23,6 +25,8 @@ export interface CallOwner {
   readonly events: GatewayEvents;
   /** Counts requests that no mount answers. */
   readonly noMount: MountMetrics;
+  /** The server has begun to stop. */
+  readonly draining: boolean;
   /** The call has ended, and the application is done with it. */
   left(call: Call): void;
 }
@@ -38,6 +42,7 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Re
   #mount: Mount | null = null;
   #response: Response | null = null;
   #delivery: Delivery | null = null;
+  #tunnel: Tunnel | null = null;
   #waits = false;
   #holdsPlace = false;
   #deadline = Infinity;
@@ -70,11 +75,11 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Re
   }
 
   get bytesIn(): number {
-    return this.exchange.body.received;
+    return this.exchange.body.received + (this.#tunnel?.bytesRead ?? 0);
   }
 
   get bytesOut(): number {
-    return this.#response?.sent ?? 0;
+    return this.#tunnel?.bytesWritten ?? this.#response?.sent ?? 0;
   }
 
   /** Answers at once where there is a place, later or with 503 where there is none. */
@@ -168,6 +173,12 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Re
     );
   }
 
+  /** The server begins to stop: a request comes to its end soon, a tunnel has to be told. */
+  drain(): void {
+    const tunnel = this.#tunnel;
+    if (tunnel !== null) process.nextTick(() => tunnel.emit('shutdown'));
+  }
+
   appLine(line: string): void {
     this.#owner.events.appLine(this, line);
   }
@@ -202,13 +213,14 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Re
   left(): void {
     // What close() wrote came after the response.
     this.#errors.flush();
-    if (this.#holdsPlace) this.#mount?.admission.leave();
+    this.#leavePlace();
     this.#owner.left(this);
   }
 
   get #phase(): RequestPhase {
     if (this.#over) return 'closing';
     if (this.#waits) return 'queued';
+    if (this.#tunnel !== null) return 'tunnel';
     if (this.#input.busy) return 'reading';
     return this.#response?.onWire === true ? 'sending' : 'running';
   }
@@ -221,7 +233,15 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Re
     this.#holdsPlace = true;
     mount.metrics.requestStarted();
     if (mount.requestTimeout > 0) this.#deadline = this.exchange.startedAt + mount.requestTimeout;
-    this.#delivery = new Delivery(this.exchange, this.#newResponse(mount.responseHeadersSize), this);
+    const response = this.#newResponse(mount.responseHeadersSize);
+    this.#delivery = new Delivery(this.exchange, response, this);
+    const { environ } = this;
+    if (
+      environ['HTTP_UPGRADE'] !== undefined &&
+      this.exchange.upgrade !== undefined &&
+      asksForUpgrade(environ)
+    )
+      environ['viaduct.upgrade'] = (headers?: HeaderList) => this.#upgrade(response, headers);
     this.#delivery.start(mount.app, this.environ);
   }
 
@@ -234,6 +254,24 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Re
   #giveUp(reason: unknown): void {
     this.#givenUp = true;
     this.#cancellation.cancel(reason);
+  }
+
+  /** From here on it is over when the tunnel is; what limits a request does not limit that, a peer that reads nothing does. */
+  #upgrade(response: Response, headers: unknown): Tunnel {
+    const tunnel = response.upgrade(headers, String(this.environ['HTTP_UPGRADE']));
+    this.#tunnel = tunnel;
+    this.#deadline = Infinity;
+    this.#saidSlow = true;
+    // Open connections are limited by limits.connections; these would soon leave no place for requests.
+    this.#leavePlace();
+    tunnel.once('close', () => this.#end());
+    if (this.#owner.draining) this.drain();
+    return tunnel;
+  }
+
+  #leavePlace(): void {
+    if (this.#holdsPlace) this.#mount?.admission.leave();
+    this.#holdsPlace = false;
   }
 
   #cutOff(error: GatewayError, reason: AbortReason): void {
@@ -251,7 +289,8 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Re
     this.#giveUp(
       new GatewayError('ERR_GATEWAY_CLIENT_GONE', `The client left before the response ended (${reason})`),
     );
-    this.#abort(reason);
+    // It is how most tunnels end.
+    if (this.#tunnel === null || reason !== 'client_gone') this.#abort(reason);
     if (this.#waits) this.#leaveQueue();
     if (this.#response?.onWire !== true) this.status = CLIENT_CLOSED_REQUEST;
     this.#end();

@@ -2,6 +2,7 @@
 // Types only; what enforces them stands in response.ts, input.ts and lint.ts.
 
 import type { FileHandle } from 'node:fs/promises';
+import type { Duplex } from 'node:stream';
 
 /** A value, or a promise of it. */
 export type MaybePromise<T> = T | PromiseLike<T>;
@@ -63,6 +64,25 @@ export interface FileLike {
   close?(): MaybePromise<void>;
 }
 
+/**
+ * The client's connection after a 101: raw bytes both ways. It never emits 'error' for a client that leaves, only 'close'.
+ * 'shutdown' comes once when the server begins to stop or to reload, and timeouts.graceful later it is cut off.
+ */
+export interface Tunnel extends Duplex {
+  /** Bytes that came from the client. */
+  readonly bytesRead: number;
+  /** Bytes that went to the client, the head of the 101 not included. */
+  readonly bytesWritten: number;
+}
+
+/**
+ * `viaduct.upgrade`: sends "101 Switching Protocols" with `headers`, and gives the connection. Upgrade and Connection may
+ * stand among them, and are added where they do not. What the application returns after that is only closed, in the end.
+ * @throws {GatewayError} ERR_GATEWAY_UPGRADE when the request body has not come yet; ERR_GATEWAY_STARTED_TWICE after
+ * startResponse(); ERR_GATEWAY_CLIENT_GONE; ERR_GATEWAY_HEADERS and the like as startResponse()
+ */
+export type UpgradeCallable = (headers?: HeaderList) => Tunnel;
+
 /** One request. Keys without a dot are latin-1 strings (each character one byte); the object is fresh and free to change. */
 export interface Environ {
   REQUEST_METHOD: string;
@@ -88,5 +108,7 @@ export interface Environ {
   /** The name of the mount that answers. */
   'viaduct.mount': string;
   'viaduct.request_id': string;
+  /** Only where the client asks for another protocol, and the way to it can carry one: not over FastCGI. */
+  'viaduct.upgrade'?: UpgradeCallable;
   [key: string]: unknown;
 }

@@ -115,6 +115,8 @@ export class Delivery {
     try {
       const body = checkResult(result);
       this.#body = body;
+      // Nobody wants it any more; it is closed with the tunnel.
+      if (this.#response.upgraded) return;
       if (Array.isArray(body)) {
         this.#sendArray(body);
       } else if (Symbol.asyncIterator in body) {
@@ -178,10 +180,9 @@ export class Delivery {
   /** What one step of the iteration means for the response, and what to do next. */
   #advance(step: IteratorResult<unknown>): 'go' | 'wait' | 'stop' {
     try {
-      if (step.done === true) {
-        this.#iterator = null;
-        return this.#finish();
-      }
+      if (step.done === true) this.#iterator = null;
+      if (this.#response.upgraded) return 'stop';
+      if (step.done === true) return this.#finish();
       const chunk = step.value;
       checkChunk(chunk);
       if (chunk.length === 0) return 'go';

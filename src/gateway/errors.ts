@@ -24,9 +24,12 @@ export const GATEWAY_ERRORS = {
   ERR_GATEWAY_CHUNK: { status: 500 },
   ERR_GATEWAY_CONTENT_LENGTH: { status: 500 },
   ERR_GATEWAY_BODY_SHORT: { status: 500 },
+  ERR_GATEWAY_UPGRADE: { status: 500 },
   ERR_GATEWAY_CLIENT_GONE: { status: 500 },
   ERR_GATEWAY_TIMEOUT: { status: 504 },
   ERR_GATEWAY_SHUTDOWN: { status: 503 },
+  // An app of node:http.
+  ERR_NODE_DESTROYED: { status: 500 },
   // Between a worker and a Python process.
   ERR_PYTHON_ENVIRON: { status: 400 },
   ERR_PYTHON_LOST: { status: 502 },

@@ -22,9 +22,9 @@ export interface RequestRecord {
 
 /**
  * What a request that is not over is about: it waits for a place, for its application, or for more of its body; its
- * response is under way; or it has ended and the application has not.
+ * response is under way; it has become a tunnel; or it has ended and the application has not.
  */
-export type RequestPhase = 'queued' | 'running' | 'reading' | 'sending' | 'closing';
+export type RequestPhase = 'queued' | 'running' | 'reading' | 'sending' | 'tunnel' | 'closing';
 
 /** One request that is not over, as it stands. */
 export interface RunningRequest {

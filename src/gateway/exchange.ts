@@ -1,6 +1,6 @@
 // The one interface between transport and gateway: a request as it came in, and the way its answer goes out.
 // Each protocol's responder implements it; the gateway knows neither protocol nor socket.
-import type { HeaderList } from './contract.ts';
+import type { HeaderList, Tunnel } from './contract.ts';
 
 /** The request body as the transport receives it. One reader at a time. */
 export interface BodyReader {
@@ -54,11 +54,16 @@ export interface Exchange {
   /** The mount's own limits, once the mount is known: bytes (0 = no limit) and milliseconds (0 = none). */
   configure(limits: ExchangeLimits): void;
 
-  /** Called once when the client leaves before the response has ended. Set by the gateway. */
+  /** Called once when the client leaves before the response, or the tunnel, has ended. Set by the gateway. */
   onClose: ((reason: AbortReason) => void) | null;
 
   /** Sets status ("200 OK") and headers, anew until they travel: with the first write(), or with end(). */
   respond(status: string, headers: HeaderList): void;
+  /**
+   * Sends "101 Switching Protocols" with these headers, instead of respond(), and gives the connection; from then on only
+   * abort() may be called. Absent where the protocol cannot carry a tunnel.
+   */
+  upgrade?(headers: HeaderList): Tunnel;
   /** Sends one chunk (an empty one only flushes the headers). False: above the high-water mark, await drained(). */
   write(chunk: Uint8Array): boolean;
   /** Sends the last chunks and ends the response: one socket write where headers were not sent yet. */

@@ -19,6 +19,7 @@ export class Gateway implements CallOwner {
   readonly #admissions: ReadonlySet<Admission>;
   readonly #calls = new Roster<Call>();
   #whenEmpty: (() => void)[] = [];
+  #draining = false;
 
   /** @param multiprocess whether other processes serve the same mounts, for wsgi.multiprocess */
   constructor(mounts: readonly Mount[], events: GatewayEvents, noMount: MountMetrics, multiprocess = false) {
@@ -32,6 +33,10 @@ export class Gateway implements CallOwner {
   /** Requests that are not over, those in the queue included. */
   get active(): number {
     return this.#calls.size;
+  }
+
+  get draining(): boolean {
+    return this.#draining;
   }
 
   /** Takes one request; everything that happens to it from here on is told to `events`. */
@@ -65,6 +70,13 @@ export class Gateway implements CallOwner {
   tick(now: number): void {
     for (const call of this.#calls.list()) call.tick(now);
     for (const admission of this.#admissions) admission.expire(now);
+  }
+
+  /** The server begins to stop; what still comes is answered as before. */
+  drain(): void {
+    if (this.#draining) return;
+    this.#draining = true;
+    for (const call of this.#calls.list()) call.drain();
   }
 
   /** Resolves once nothing runs any more. */

@@ -9,7 +9,21 @@ const NEWLINE = 10;
 /** A buffer for what was declared is only made up to here: whoever declares more has to send it first. */
 const PREALLOCATE = 1024 * 1024;
 
-export class Input implements InputStream {
+/** What the gateway's own input can do beyond the contract; a middleware may have put another in its place. */
+export interface PeekableInput extends InputStream {
+  /** Whether the body has ended, and was empty. */
+  readonly hadNothing: boolean;
+  /** Whether the body has ended; waits until that is known. */
+  isEmpty(): Promise<boolean>;
+  /** At most `size` bytes, as soon as there are any. */
+  read1(size: number): Promise<Uint8Array>;
+}
+
+export function isPeekable(input: InputStream): input is PeekableInput {
+  return 'isEmpty' in input && 'read1' in input;
+}
+
+export class Input implements PeekableInput {
   readonly #body: BodyReader;
   /** Bytes taken from the body, those in #rest included. */
   #taken = 0;

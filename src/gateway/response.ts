@@ -1,10 +1,11 @@
 // One response: what start_response() stored, what was sent, and the rules between them (PEP 3333, sections on
 // start_response, Content-Length and buffering). Hot code: a whole response is one respond() and one end().
-import type { HeaderList, StartResponse, WriteCallable } from './contract.ts';
+import type { HeaderList, StartResponse, Tunnel, WriteCallable } from './contract.ts';
 import { describe, GatewayError } from './errors.ts';
 import type { Exchange } from './exchange.ts';
 import { checkHeaders, checkStatus, hasHeader } from './headers.ts';
 import type { Input } from './input.ts';
+import { openTunnel, upgradeHeaders } from './upgrade.ts';
 
 /** How much output waits for a half-read body, see Response.#emit. */
 const HOLD_LIMIT = 64 * 1024;
@@ -55,6 +56,11 @@ export class Response {
     return this.#status !== null;
   }
 
+  /** The application has the connection itself. */
+  get upgraded(): boolean {
+    return this.#code === 101;
+  }
+
   /** False while nothing has been handed to the transport: then an error page can still take its place. */
   get onWire(): boolean {
     return this.#headersSent && this.#held === null;
@@ -101,6 +107,16 @@ export class Response {
     this.#headers = headers as HeaderList;
     return (this.#write ??= (chunk) => this.#writeChunk(chunk));
   };
+
+  /** Instead of startResponse(): the connection itself. `asked` is what the client wants it for. See UpgradeCallable. */
+  upgrade(given: unknown, asked: string): Tunnel {
+    if (this.#called)
+      throw new GatewayError('ERR_GATEWAY_STARTED_TWICE', 'Cannot upgrade: a response was started before');
+    const tunnel = openTunnel(this.#exchange, upgradeHeaders(given, asked, this.#maxHeaders));
+    this.#headersSent = this.#ended = true;
+    this.#code = 101;
+    return tunnel;
+  }
 
   /**
    * The whole body at once; its chunks are known to be bytes.

@@ -29,7 +29,7 @@ export class StreamBody {
   }
 
   /**
-   * Passes chunk[start...] on. What comes after the body is dropped: a body that could smuggle a second packet in is
+   * Passes chunk[start...] on. What comes after the body is never a request, and dropped: a body that could smuggle a second packet in is
    * how unbit/uwsgi#2336 ran foreign code.
    */
   push(chunk: Buffer, start: number): void {
@@ -39,7 +39,10 @@ export class StreamBody {
       this.#sink.onBody(size === chunk.length ? chunk : chunk.subarray(start, start + size));
       if (this.#remaining === 0) this.#sink.onBodyEnd();
     }
-    if (start + size < chunk.length && !this.#excessReported) this.#reportExcess();
+    const end = start + Math.max(0, size);
+    if (end >= chunk.length) return;
+    const isWanted = this.#sink.onBehind?.(end === 0 ? chunk : chunk.subarray(end)) ?? false;
+    if (!isWanted && !this.#excessReported) this.#reportExcess();
   }
 
   #reportExcess(): void {

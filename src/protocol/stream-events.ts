@@ -10,6 +10,8 @@ export interface StreamSink {
   /** Bytes of the body, never more than CONTENT_LENGTH in all. The chunk is a view into what push() was given. */
   onBody(chunk: Buffer): void;
   onBodyEnd(): void;
+  /** Bytes behind the body, a view as in onBody. True: they are wanted, as the first of a tunnel; else they are dropped. */
+  onBehind?(chunk: Buffer): boolean;
   /** uwsgi only: a ping (modifier1 100), or a request we refuse with these bytes (modifier1 17). Answer and close. */
   onReply(bytes: Uint8Array): void;
   /** Something odd was skipped. */

@@ -17,6 +17,7 @@ const PHASES: Readonly<Record<RequestPhase, string>> = {
   running: 'waiting for the app',
   reading: 'reading the body',
   sending: 'sending',
+  tunnel: 'a tunnel',
   closing: 'the app still at work after its response',
 };
 

@@ -136,6 +136,7 @@ export class Worker {
    * Resolves when nothing is left; true if nothing had to be cut off.
    */
   async stop(graceful: number): Promise<boolean> {
+    this.#gateway?.drain();
     for (const listener of this.#listeners) listener.drain();
     const drained = this.#gateway?.drained().then(() => backgroundWork.idle());
     const clean = drained === undefined || (await withinTime(drained, graceful, this.#hurry.promise));
@@ -167,6 +168,7 @@ export class Worker {
    */
   async leave(graceful: number, takes: readonly (Take | null)[], releases = false): Promise<boolean> {
     const leftAt = performance.now();
+    this.#gateway?.drain();
     if (releases) for (const lanes of this.#lanes.values()) lanes.release();
     for (const [index, listener] of this.#listeners.entries()) {
       const take = takes[index] ?? null;

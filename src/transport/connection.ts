@@ -137,6 +137,12 @@ export abstract class Connection implements Flow, OpenConnection {
     this.socket.end();
   }
 
+  /** Ends our side, and goes on reading; `done` when it is out, or will never be. */
+  endSide(done: () => void): void {
+    if (this.socket.destroyed) done();
+    else this.socket.end(() => done());
+  }
+
   destroy(): void {
     this.#closing = true;
     this.socket.destroy();

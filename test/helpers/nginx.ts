@@ -98,7 +98,7 @@ daemon off;
 worker_processes 1;
 pid {{dir}}/nginx.pid;
 error_log {{dir}}/error.log info;
-events { worker_connections 2048; }
+events { worker_connections 4096; }
 http {
   log_format test '$connection $status $body_bytes_sent upstream=$upstream_status "$request"';
   access_log {{dir}}/access.log test;

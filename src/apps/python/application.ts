@@ -3,8 +3,9 @@
 import { INLINE_BODY, encodeRequest } from './frames.ts';
 import type { Application, Environ } from '../../gateway/contract.ts';
 import { GatewayError } from '../../gateway/errors.ts';
+import { isPeekable } from '../../gateway/input.ts';
 import type { LateBody } from '../../gateway/late-body.ts';
-import { Conversation, isPeekable } from './conversation.ts';
+import { Conversation } from './conversation.ts';
 import type { LaneServer } from './lane-server.ts';
 
 /** RFC 9110, section 9.2.2: sent twice they do what they do once. */

@@ -1,9 +1,10 @@
 // One request in the hands of a Python thread: its body goes there piece by piece, the response comes back the same way.
 // Knows the gateway's contract and one lane at a time.
 import type { Buffer } from 'node:buffer';
-import type { Environ, HeaderList, InputStream, StartResponse } from '../../gateway/contract.ts';
+import type { Environ, HeaderList, StartResponse } from '../../gateway/contract.ts';
 import { whenCancelled } from '../../gateway/environ.ts';
 import { GatewayError } from '../../gateway/errors.ts';
+import { isPeekable } from '../../gateway/input.ts';
 import { LateBody } from '../../gateway/late-body.ts';
 import { requestUri } from '../../gateway/path.ts';
 import { type Frame, type FrameError, FrameFlag, INLINE_BODY } from './frames.ts';
@@ -31,20 +32,6 @@ const DISCARD_LIMIT = 1024 * 1024;
 interface Reader {
   resolve(step: IteratorResult<Uint8Array>): void;
   reject(error: unknown): void;
-}
-
-/** The gateway's own input, unless a middleware has put another in its place. */
-export interface PeekableInput extends InputStream {
-  /** Whether the body has ended, and was empty. */
-  readonly hadNothing: boolean;
-  /** Whether the body has ended; waits until that is known. */
-  isEmpty(): Promise<boolean>;
-  /** At most `size` bytes, as soon as there are any. */
-  read1(size: number): Promise<Uint8Array>;
-}
-
-export function isPeekable(input: InputStream): input is PeekableInput {
-  return 'isEmpty' in input && 'read1' in input;
 }
 
 const DONE: IteratorResult<Uint8Array> = { done: true, value: undefined };

@@ -149,6 +149,19 @@ function retryLines(module: (typeof MODULE)[NginxListener['protocol']]): string[
   ];
 }
 
+/** In a tunnel the same two timeouts count the time without a byte (ngx_http_upstream_process_upgraded()). */
+function upgradeLines(module: (typeof MODULE)[NginxListener['protocol']]): string[] {
+  if (module === 'fastcgi') {
+    return [
+      '# No WebSockets here: nginx opens no tunnel over FastCGI. Give them a location with uwsgi_pass and a uwsgi listener.',
+    ];
+  }
+  return [
+    `# A WebSocket in which nothing moves for that long is cut: let the app send pings, or raise ${module}_read_timeout`,
+    `# and ${module}_send_timeout in a location of its own.`,
+  ];
+}
+
 function locationLines(name: string, listener: NginxListener, requestMs: number): string[] {
   const module = MODULE[listener.protocol];
   const read = requestMs === 0 ? '1d' : time(requestMs + READ_MARGIN_MS);
@@ -169,6 +182,7 @@ function locationLines(name: string, listener: NginxListener, requestMs: number)
     why,
     `${module}_read_timeout ${read};`,
     `${module}_send_timeout ${read};`,
+    ...upgradeLines(module),
     ...retryLines(module),
     '',
     '# The response headers have to fit into the first buffer, else: 502 "upstream sent too big header".',

@@ -47,6 +47,11 @@ export class HttpConnection implements OpenConnection {
     return this.#closing;
   }
 
+  /** Nothing is in flight. */
+  get resting(): boolean {
+    return this.#responses.size === 0;
+  }
+
   /** A response is on its way: nothing else can be said on the connection. */
   get responding(): boolean {
     return [...this.#responses].some((response) => response.headersSent);

@@ -45,7 +45,7 @@ export class HttpExchange implements Exchange {
     response.setTimeout(sendTimeout, () => this.#stalled());
     response.on('drain', () => this.#wake());
     response.on('close', () => {
-      this.#close('client_gone');
+      this.lose('client_gone');
       this.#wake();
     });
   }
@@ -111,7 +111,8 @@ export class HttpExchange implements Exchange {
     this.end([page.body]);
   }
 
-  #close(reason: AbortReason): void {
+  /** The client has left, or takes nothing any more. */
+  protected lose(reason: AbortReason): void {
     if (this.closed) return;
     this.closed = true;
     this.body.fail(
@@ -123,7 +124,7 @@ export class HttpExchange implements Exchange {
   /** node:http's timeout counts reads and writes alike, and sees progress inside a long write. */
   #stalled(): void {
     if (this.#response.writableLength === 0) return;
-    this.#close('send_timeout');
+    this.lose('send_timeout');
     this.#request.socket.destroy();
   }
 

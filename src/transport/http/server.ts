@@ -11,8 +11,10 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { ProtocolError } from '../../protocol/errors.ts';
 import type { OpenConnection, TransportContext } from '../context.ts';
+import type { Timed } from '../timeouts.ts';
 import { HttpConnection } from './connection.ts';
 import { HttpExchange } from './exchange.ts';
+import { hasBody, responseTo, UpgradeExchange, withoutUpgrade } from './upgrade.ts';
 
 const PROTOCOL = 'http';
 
@@ -40,6 +42,7 @@ export class HttpServer {
     // Without a listener node:http destroys an idle connection once the send timeout of its last response is over.
     this.#server.on('timeout', () => undefined);
     this.#server.on('request', (request, response) => this.#handle(request, response));
+    this.#server.on('upgrade', (request, _socket, head) => this.#upgrade(request, head));
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) =>
       this.#clientError(error, socket),
     );
@@ -63,14 +66,51 @@ export class HttpServer {
       request.resume();
       return;
     }
-    connection.began(request, response);
     response.shouldKeepAlive &&= connection.reusable;
     const exchange = new HttpExchange(request, response, context.timeouts.send, (message) =>
       context.warn(message),
     );
-    context.ticker.add(exchange.body);
+    this.#run(adopted, request, response, exchange, exchange.body);
+  }
+
+  /** Told of every request with `Connection: upgrade` and an Upgrade header, of curl's for h2c say. */
+  #upgrade(request: IncomingMessage, head: Buffer): void {
+    const { socket } = request;
+    const adopted = this.#adopted.get(socket);
+    if (adopted === undefined) return;
+    const { connection, context } = adopted;
+    if (connection.closing || !connection.resting) {
+      // Behind a request that is not answered yet it cannot be answered either: the client has to send it again.
+      connection.serveOnce();
+      socket.resume();
+    } else if (hasBody(request)) {
+      socket.unshift(withoutUpgrade(request, head));
+      this.#server.emit('connection', socket);
+    } else {
+      const response = responseTo(request);
+      const exchange = new UpgradeExchange(request, response, head, context.timeouts.send, (message) =>
+        context.warn(message),
+      );
+      response.once('finish', () => {
+        exchange.answered();
+        connection.finish();
+        response.emit('close');
+      });
+      this.#run(adopted, request, response, exchange, exchange);
+    }
+  }
+
+  #run(
+    { connection, context }: Adopted,
+    request: IncomingMessage,
+    response: ServerResponse,
+    exchange: HttpExchange,
+    timed: Timed,
+  ): void {
+    connection.began(request, response);
+    context.ticker.add(timed);
     response.once('close', () => {
-      context.ticker.delete(exchange.body);
+      context.ticker.delete(timed);
       connection.ended(response);
       if (!connection.reusable) connection.drain();
     });

@@ -39,6 +39,11 @@ export class StreamConnection extends Connection implements StreamSink {
     return this.context.isUnix;
   }
 
+  /** The peer has sent its FIN. */
+  get hasEnded(): boolean {
+    return this.peerEnded;
+  }
+
   /** Writes a head and chunks: as one buffer where that is cheaper. */
   send(head: string, chunks: readonly Uint8Array[], timeout: number): boolean {
     let size = head.length;
@@ -76,6 +81,10 @@ export class StreamConnection extends Connection implements StreamSink {
 
   onBodyEnd(): void {
     this.#exchange?.body.end();
+  }
+
+  onBehind(chunk: Buffer): boolean {
+    return this.#exchange?.behind(chunk) ?? false;
   }
 
   onReply(bytes: Uint8Array): void {
@@ -124,12 +133,16 @@ export class StreamConnection extends Connection implements StreamSink {
       exchange.close('client_gone');
       this.finish();
     } else {
+      exchange.tunnel?.receiveEnd();
       this.probe();
     }
   }
 
+  /** Not while a tunnel holds bytes that the peer sent before it left: they would be lost with the connection. */
   protected probe(): void {
-    if (this.context.isUnix) this.write([new Uint8Array(0)], this.context.timeouts.send);
+    const unread = this.#exchange?.tunnel?.readableLength ?? 0;
+    if (this.context.isUnix && unread === 0 && !this.socket.writableEnded)
+      this.write([new Uint8Array(0)], this.context.timeouts.send);
   }
 
   protected paramsTimedOut(): void {

@@ -4,8 +4,10 @@ import { GatewayError } from '../../gateway/errors.ts';
 import type { AbortReason, Exchange, ExchangeLimits } from '../../gateway/exchange.ts';
 import { hasHeader } from '../../gateway/headers.ts';
 import { BodyQueue } from '../body-queue.ts';
+import { BODY_LOW_WATER } from '../flow-control.ts';
 import { headText } from '../head.ts';
 import { rejection } from '../rejection.ts';
+import { Tunnel } from '../tunnel.ts';
 import type { StreamConnection, StreamProtocol } from './connection.ts';
 
 /** Output that may be held back on a Unix socket, in bytes and in milliseconds of one turn of the event loop. */
@@ -30,6 +32,11 @@ export class StreamExchange implements Exchange {
   #heldBytes = 0;
   #heldSince = 0;
   #flushing: NodeJS.Immediate | null = null;
+  /** Came behind the request; for the tunnel, if there is one. */
+  #early: Uint8Array[] = [];
+  #earlyBytes = 0;
+  #waitsForTunnel = false;
+  #tunnel: Tunnel | null = null;
 
   closed = false;
   onClose: ((reason: AbortReason) => void) | null = null;
@@ -49,6 +56,10 @@ export class StreamExchange implements Exchange {
     this.body = new BodyQueue(declared, connection);
   }
 
+  get tunnel(): Tunnel | null {
+    return this.#tunnel;
+  }
+
   configure(limits: ExchangeLimits): void {
     this.body.limit = limits.bodySize;
     this.body.timeout = limits.bodyTimeout;
@@ -60,6 +71,42 @@ export class StreamExchange implements Exchange {
     this.#headers = headers;
     this.#sized = hasHeader(headers, 'content-length');
     this.#head = this.#headText(headers);
+  }
+
+  upgrade(headers: HeaderList): Tunnel {
+    const connection = this.#connection;
+    const tunnel = new Tunnel({
+      write: (parts) => connection.write(parts, this.#sendTimeout),
+      drained: () => connection.drained(),
+      end: (done) => connection.endSide(done),
+      pause: () => connection.pause(),
+      resume: () => connection.resume(),
+      destroy: () => connection.destroy(),
+    });
+    this.#tunnel = tunnel;
+    this.#status = '101 Switching Protocols';
+    connection.send(this.#headText(headers), [], this.#sendTimeout);
+    for (const chunk of this.#early) tunnel.receive(chunk);
+    this.#early = [];
+    this.#stopWaiting();
+    if (connection.hasEnded) tunnel.receiveEnd();
+    return tunnel;
+  }
+
+  /** Bytes behind the request. False: there can be no tunnel that they are for. */
+  behind(chunk: Buffer): boolean {
+    if (this.#tunnel !== null) {
+      this.#tunnel.receive(this.#connection.keep(chunk));
+      return true;
+    }
+    if (this.closed || !this.params.includes('HTTP_UPGRADE')) return false;
+    this.#early.push(this.#connection.keep(chunk));
+    this.#earlyBytes += chunk.length;
+    if (this.#earlyBytes >= BODY_LOW_WATER && !this.#waitsForTunnel) {
+      this.#waitsForTunnel = true;
+      this.#connection.pause();
+    }
+    return true;
   }
 
   write(chunk: Uint8Array): boolean {
@@ -87,7 +134,9 @@ export class StreamExchange implements Exchange {
   abort(): void {
     if (this.closed) return;
     this.closed = true;
-    if (this.#heldBytes > 0) {
+    if (this.#tunnel !== null) {
+      this.#tunnel.destroy();
+    } else if (this.#heldBytes > 0) {
       this.#head = this.#headText([...this.#headers, ['Content-Length', String(this.#heldBytes + 1)]]);
       this.#flush([]);
       this.#leave();
@@ -111,6 +160,7 @@ export class StreamExchange implements Exchange {
   close(reason: AbortReason): void {
     if (this.closed) return;
     this.closed = true;
+    if (this.#tunnel?.lost() === false) return;
     this.#cancelFlush();
     this.body.fail(
       new GatewayError('ERR_BODY_CLIENT_GONE', `Cannot read body: the client has left (${reason})`),
@@ -156,8 +206,15 @@ export class StreamExchange implements Exchange {
     this.#flushing = null;
   }
 
+  #stopWaiting(): void {
+    if (this.#waitsForTunnel) this.#connection.resume();
+    this.#waitsForTunnel = false;
+  }
+
   #leave(): void {
     this.body.discard();
+    this.#early = [];
+    this.#stopWaiting();
     this.#connection.finish();
   }
 }

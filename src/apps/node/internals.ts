@@ -1,0 +1,32 @@
+// What the adapter touches of node:http beyond its documentation, in one place. probe.ts tries all of it at boot.
+import { IncomingMessage, ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
+
+/** Fields and methods of OutgoingMessage that its own code goes through; the methods are replaced on each response. */
+export interface ResponseInternals {
+  /** Set when a single end() has the whole body, or by a Content-Length header. */
+  _contentLength: number | null;
+  _hasBody: boolean;
+  _removedContLen: boolean;
+  /** Not empty once the headers are fixed. */
+  _header: string | null;
+  _closed: boolean;
+  chunkedEncoding: boolean;
+  useChunkedEncodingByDefault: boolean;
+  _storeHeader(firstLine: string, headers: unknown): void;
+  _send(data: string | Uint8Array, encoding?: unknown, callback?: unknown): boolean;
+  _writeRaw(data: string, encoding?: unknown, callback?: unknown): boolean;
+  _finish(): void;
+}
+
+const symbols = responseSymbols();
+/** The headers that setHeader() has stored: {lower-case name: [name, value]}. */
+export const OUT_HEADERS = symbols.get('kOutHeaders');
+/** Whether a write() has returned false and 'drain' is still owed. */
+export const NEED_DRAIN = symbols.get('kNeedDrain');
+
+function responseSymbols(): Map<string | undefined, symbol> {
+  const res = new ServerResponse(new IncomingMessage(new Socket()));
+  res.setHeader('x', '');
+  return new Map(Object.getOwnPropertySymbols(res).map((symbol) => [symbol.description, symbol]));
+}

@@ -1,0 +1,107 @@
+// Requests that ask for another protocol, a WebSocket say: they go to the 'upgrade' listeners of the app's http.Server, as
+// node:http sends them there.
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
+import type {
+  Application,
+  Body,
+  Environ,
+  HeaderList,
+  StartResponse,
+  WriteCallable,
+} from '../../gateway/contract.ts';
+import { HOP_BY_HOP } from '../../gateway/headers.ts';
+import { asksForUpgrade } from '../../gateway/upgrade.ts';
+import { RateLimitedLog } from '../../observe/rate-limit.ts';
+import { PLAIN_KINDS } from './kinds.ts';
+import type { MessageKinds, NodeApp } from './node-app.ts';
+import { makeRequest } from './request.ts';
+import { UpgradeSocket } from './upgrade-socket.ts';
+
+/** One line a mount and minute: who tries once tries again. */
+const complaints = new RateLimitedLog({
+  limit: 1,
+  interval: 60_000,
+  now: () => performance.now(),
+  onSuppressed: () => undefined,
+});
+
+/** `application`, but for upgrades, if the app has a server that may want them. */
+export function withUpgrades(application: Application, { server, kinds }: NodeApp): Application {
+  if (server === null) return application;
+  return (environ, startResponse) =>
+    environ['HTTP_UPGRADE'] !== undefined && isFor(server, environ)
+      ? handleUpgrade(environ, startResponse, server, kinds)
+      : application(environ, startResponse);
+}
+
+/** curl asks for h2c with any request; nobody can give it that, and it does not mind. */
+const isFor = (server: Server, environ: Environ): boolean =>
+  server.listenerCount('upgrade') > 0 && environ['HTTP_UPGRADE'] !== 'h2c' && asksForUpgrade(environ);
+
+/** Resolves once the listeners have answered; a tunnel goes on after that. */
+export function handleUpgrade(
+  environ: Environ,
+  startResponse: StartResponse,
+  server: Server,
+  kinds: MessageKinds = PLAIN_KINDS,
+): Body | Promise<Body> {
+  const upgrade = environ['viaduct.upgrade'];
+  if (upgrade === undefined) return refuse(environ, startResponse);
+  return new Promise((resolve, reject) => {
+    let write: WriteCallable | null = null;
+    const socket = new UpgradeSocket(environ, {
+      upgraded(headers) {
+        const tunnel = upgrade(headers);
+        resolve([]);
+        return tunnel;
+      },
+      answered(status, headers) {
+        write = startResponse(status, withoutHopByHop(headers));
+      },
+      wrote(chunk, done) {
+        if (write !== null) void passOn(write, chunk, done);
+      },
+      ended(error) {
+        if (error === null) resolve([]);
+        else reject(error);
+      },
+    });
+    environ['viaduct.signal'].addEventListener('abort', () => socket.destroy(), { once: true });
+    // As node:http's: it throws nothing away, and neither does it end the process for a client that left.
+    socket.on('error', reject);
+    const req = makeRequest(environ, socket as unknown as Socket, (own) => kinds.newRequest(own));
+    req.complete = true;
+    req.push(null);
+    server.emit('upgrade', req, socket, Buffer.alloc(0));
+  });
+}
+
+/** A client that is gone ends the socket, which says all there is to say. */
+async function passOn(write: WriteCallable, chunk: Uint8Array, done: (error?: Error) => void): Promise<void> {
+  try {
+    await write(chunk);
+    done();
+  } catch (error) {
+    done(error as Error);
+  }
+}
+
+/** What belongs to the connection is nginx's business; what else ws says of it has no meaning there. */
+const withoutHopByHop = (headers: HeaderList): HeaderList =>
+  headers.filter(([name]) => !HOP_BY_HOP.has(name.toLowerCase()));
+
+function refuse(environ: Environ, startResponse: StartResponse): Body {
+  const mount = environ['viaduct.mount'];
+  const path = environ.SCRIPT_NAME + environ.PATH_INFO;
+  const why =
+    'nginx opens no tunnel over FastCGI: use uwsgi_pass, scgi_pass or proxy_pass for the location of upgrades such as WebSockets';
+  if (complaints.allow(mount)) {
+    environ['wsgi.errors'].write(
+      `Refused upgrade to ${JSON.stringify(environ['HTTP_UPGRADE'])} with 501 (mount ${mount}, path ${path}): ${why}\n`,
+    );
+  }
+  const body = Buffer.from(`501 Not Implemented\n\nThis way carries no upgrade: ${why}.\n`);
+  startResponse('501 Not Implemented', [['Content-Type', 'text/plain; charset=utf-8']]);
+  return [body];
+}
