@@ -1,6 +1,7 @@
 // What the bridge is meant to cost, beside what a run has measured.
 import { goFcgi } from './backends/go.ts';
 import { nodeFastcgi, nodeHttp } from './backends/node.ts';
+import { type NodeAppName, underNode, underViaduct } from './backends/node-apps.ts';
 import { uwsgi } from './backends/python.ts';
 import { viaductFastcgi, viaductLogging, viaductUwsgi } from './backends/viaduct.ts';
 import { middle, ratio } from './lib/columns.ts';
@@ -56,6 +57,13 @@ const bulk = (what: string, scenario: string): Target => ({
   wanted: 1,
   stretch: 0.8,
   measured: cpu(FASTCGI, nodeHttp.name),
+});
+
+const nodeApp = (app: NodeAppName, wanted: number): Target => ({
+  scenario: 'node-apps',
+  what: `${app} hello, FastCGI keep-alive, CPU/request : the same under node:http`,
+  wanted,
+  measured: cpu(underViaduct(app).name, underNode(app).name),
 });
 
 const TARGETS: readonly Target[] = [
@@ -133,6 +141,9 @@ const TARGETS: readonly Target[] = [
       return rate === undefined ? undefined : 80 / rate;
     },
   },
+  nodeApp('plain', 1.1),
+  nodeApp('express', 1),
+  nodeApp('fastify', 1),
   {
     scenario: 'access-log',
     what: 'CPU/request with the access log : without',

@@ -6,6 +6,7 @@ import { connections } from './connections.ts';
 import { decode } from './decode.ts';
 import { hello } from './hello.ts';
 import { idle } from './idle.ts';
+import { nodeApps } from './node-apps.ts';
 import { json, params } from './pages.ts';
 import { pythonScenarios } from './python.ts';
 
@@ -19,4 +20,5 @@ export const SCENARIOS: readonly Scenario[] = [
   idle,
   decode,
   ...pythonScenarios,
+  nodeApps,
 ];

@@ -244,7 +244,8 @@ export class Conversation implements SocketOwner, ResponseSink, Watching {
   /** The handler threw, or its promise was rejected. */
   #failed(error: unknown): void {
     if (!this.#ended) this.#fail(error);
-    else this.#environ['wsgi.errors'].write(`The app failed after its response had ended\n${textOf(error)}\n`);
+    else
+      this.#environ['wsgi.errors'].write(`The app failed after its response had ended\n${textOf(error)}\n`);
   }
 
   /** There will be no response, or none that is whole. */
@@ -259,8 +260,7 @@ export class Conversation implements SocketOwner, ResponseSink, Watching {
     if (!this.#over) {
       this.#over = true;
       this.#error =
-        error ??
-        new GatewayError('ERR_NODE_DESTROYED', 'The app destroyed the response before it had ended');
+        error ?? new GatewayError('ERR_NODE_DESTROYED', 'The app destroyed the response before it had ended');
     }
     this.#result?.reject(this.#error);
     process.nextTick(abort, this, error);

@@ -86,7 +86,8 @@ function requestHeaders(environ: Environ): string[] {
   const headers: string[] = [];
   for (let at = 0; at < raw.length; at += 2) {
     const [name = '', value = ''] = raw.slice(at, at + 2);
-    if (name === 'transfer-encoding' || (!HOP_BY_HOP.has(name) && name !== 'expect')) headers.push(name, value);
+    if (name === 'transfer-encoding' || (!HOP_BY_HOP.has(name) && name !== 'expect'))
+      headers.push(name, value);
   }
   return [...headers, 'connection', 'close'];
 }

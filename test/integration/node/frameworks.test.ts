@@ -36,9 +36,12 @@ const REQUESTS: Readonly<Record<string, CallOptions>> = {
   'a file': { path: '/file' },
   'a range of a file': { path: '/file', headers: [['Range', 'bytes=10-29']] },
   'a range outside of a file': { path: '/file', headers: [['Range', 'bytes=999999-']] },
-  'a file that is known': { path: '/file', headers: [['If-Modified-Since', 'Fri, 01 Jan 2100 00:00:00 GMT']] },
+  'a file that is known': {
+    path: '/file',
+    headers: [['If-Modified-Since', 'Fri, 01 Jan 2100 00:00:00 GMT']],
+  },
   'a file below a mount of its own': { path: '/static/common.js' },
-  'cookies': { path: '/cookies', headers: [['Cookie', 'one=eins; three=3']] },
+  cookies: { path: '/cookies', headers: [['Cookie', 'one=eins; three=3']] },
   'a stream': { path: '/stream' },
   'a session': { path: '/session' },
   'an error with a handler': { path: '/error' },
@@ -78,14 +81,23 @@ describe('frameworks behind nginx', function () {
       const path = join(folder, `${name}.sock`);
       await new Promise<void>((resolve) => server.listen(path, resolve));
       servers.push(server);
-      blocks.push(serverBlock(`client_max_body_size 128m;\n${httpLocation({ socket: `unix:${path}`, keepConn: true })}`, name));
+      blocks.push(
+        serverBlock(
+          `client_max_body_size 128m;\n${httpLocation({ socket: `unix:${path}`, keepConn: true })}`,
+          name,
+        ),
+      );
     }
     plain = await startNginx({ servers: blocks.join('') });
     const mounts = FRAMEWORKS.map((name) => [
       name,
       { path: '/', host: `${name}.test`, app: fixture(name), interface: 'node' },
     ]);
-    bridge = await startBridge({ ways: WAYS, mounts: Object.fromEntries(mounts) as Record<string, object>, config: { workers: 1 } });
+    bridge = await startBridge({
+      ways: WAYS,
+      mounts: Object.fromEntries(mounts) as Record<string, object>,
+      config: { workers: 1 },
+    });
   });
   after(async () => {
     await bridge?.stop();
@@ -119,11 +131,16 @@ describe('frameworks behind nginx', function () {
 
       it('takes an upload of 50 MB', async () => {
         const content = patternBytes(50 * 1024 * 1024);
-        const head = '--XX\r\nContent-Disposition: form-data; name="title"\r\n\r\nGrüße\r\n--XX\r\nContent-Disposition: form-data; name="file"; filename="a b.bin"\r\nContent-Type: application/octet-stream\r\n\r\n';
+        const head =
+          '--XX\r\nContent-Disposition: form-data; name="title"\r\n\r\nGrüße\r\n--XX\r\nContent-Disposition: form-data; name="file"; filename="a b.bin"\r\nContent-Type: application/octet-stream\r\n\r\n';
         const body = Buffer.concat([Buffer.from(head), content, Buffer.from('\r\n--XX--\r\n')]);
         const options = post('/upload', 'multipart/form-data; boundary=XX', body);
         const wanted = await atPlain(name, options);
-        expect(JSON.parse(wanted.text)).to.include({ name: 'a b.bin', size: content.length, sha256: hashOf(content) });
+        expect(JSON.parse(wanted.text)).to.include({
+          name: 'a b.bin',
+          size: content.length,
+          sha256: hashOf(content),
+        });
         for (const way of WAYS) {
           expect(seen(await bridge.request(way, to(name, options))), way.name).to.deep.equal(seen(wanted));
         }

@@ -1,4 +1,5 @@
 // What a file may export for interface: node, and what is said of everything else.
+import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import { expect } from 'chai';
 import express from 'express';
@@ -22,7 +23,8 @@ const adapter = { getInstance: expressApp, getHttpServer: () => createServer() }
 
 const ACCEPTED: Readonly<Record<string, () => unknown>> = {
   'a (req, res) function': () => handler,
-  'an async (req, res) function': () => async (_req: never, res: { end(text: string): void }) => res.end('hello'),
+  'an async (req, res) function': () => async (_req: never, res: { end(text: string): void }) =>
+    res.end('hello'),
   'an Express app': expressApp,
   'a Koa app': koaApp,
   'a Fastify instance': fastifyApp,
@@ -35,20 +37,38 @@ const ACCEPTED: Readonly<Record<string, () => unknown>> = {
 };
 
 const REFUSED: Readonly<Record<string, [found: unknown, message: RegExp]>> = {
-  'a class': [class Site {}, /found a class Site, wanted a \(req, res\) function.*; export an instance of it/],
+  'a class': [
+    class Site {},
+    /found a class Site, wanted a \(req, res\) function.*; export an instance of it/,
+  ],
   'a string': ['app', /found the string "app"/],
   nothing: [null, /found null/],
   'an object': [{ a: 1, b: 2 }, /found an object with keys a, b, wanted/],
   'an empty object': [{}, /found an object without keys/],
   'a list': [[handler], /found an array/],
   'a fetch app': [{ fetch: () => new Response() }, /found an object with key fetch.*interface: fetch/],
-  'a fetch handler': [(_request: unknown) => new Response(), /found a function of 1 parameter,.*interface: fetch/],
-  'a gateway app': [(environ: unknown, startResponse: unknown) => [environ, startResponse], /found a function of 2 parameters.*interface: wsgi/],
-  'a Fastify plugin': [async (fastify: unknown, opts: unknown) => [fastify, opts], /looks like a Fastify plugin/],
-  'a handler of errors': [(...[]: []) => undefined, /the function without parameters, which is called once at boot, made undefined/],
+  'a fetch handler': [
+    (_request: unknown) => new Response(),
+    /found a function of 1 parameter,.*interface: fetch/,
+  ],
+  'a gateway app': [
+    (environ: unknown, startResponse: unknown) => [environ, startResponse],
+    /found a function of 2 parameters.*interface: wsgi/,
+  ],
+  'a Fastify plugin': [
+    async (fastify: unknown, opts: unknown) => [fastify, opts],
+    /looks like a Fastify plugin/,
+  ],
+  'a handler of errors': [
+    (...[]: []) => undefined,
+    /the function without parameters, which is called once at boot, made undefined/,
+  ],
   'a factory of nothing good': [() => ({ a: 1 }), /made an object with key a, wanted/],
   'a server without an app': [createServer(), /found a server without a listener for 'request'/],
-  'a factory that fails': [() => Promise.reject(new Error('no database')), /^Cannot boot app\.js: no database$/],
+  'a factory that fails': [
+    () => Promise.reject(new Error('no database')),
+    /^Cannot boot app\.js: no database$/,
+  ],
 };
 
 const answer = async (app: Application): Promise<string> => (await runApp(app)).text;
@@ -73,6 +93,7 @@ describe('apps/node/adapt', () => {
 
   it('refuses a server that listens, and says what to leave out', async () => {
     const server = createServer(handler).listen(0, '127.0.0.1');
+    await once(server, 'listening');
     try {
       const error = (await adaptNode(server, 'app.js', 5000).catch((reason: unknown) => reason)) as Error;
       expect(error.message).to.match(/found a server that listens.*leave out its listen\(\)/);

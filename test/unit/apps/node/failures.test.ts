@@ -12,14 +12,19 @@ import { startWorker, type TestWorker } from '../../../helpers/worker.ts';
 
 type Handler = (req: IncomingMessage, res: ServerResponse) => unknown;
 
-for (const [name, adapt] of Object.entries({ 'the adapter': nodeApplication, 'its stand-in': servedApplication })) {
+for (const [name, adapt] of Object.entries({
+  'the adapter': nodeApplication,
+  'its stand-in': servedApplication,
+})) {
   describe(`apps/node: failures under ${name}`, () => {
     let worker: TestWorker;
     let handler: Handler;
     let socketPath = '';
 
     before(async () => {
-      const app = adapt(await recognize((req: IncomingMessage, res: ServerResponse) => handler(req, res), 'app'));
+      const app = adapt(
+        await recognize((req: IncomingMessage, res: ServerResponse) => handler(req, res), 'app'),
+      );
       worker = await startWorker({ listeners: [{ protocol: 'http' }], mounts: [{ app }] });
       const address = worker.address();
       socketPath = address.kind === 'unix' ? address.path : '';
@@ -51,7 +56,8 @@ for (const [name, adapt] of Object.entries({ 'the adapter': nodeApplication, 'it
         expect((await request({ socketPath })).status).to.equal(500);
         await waitFor(() => errors().length > 0, { what: 'the log' });
         expect(errors()).to.have.lengthOf(1);
-        if (name === 'the adapter' || !what.startsWith('destroys')) expect(errors()[0]).to.include('as asked').and.include('failures.test');
+        if (name === 'the adapter' || !what.startsWith('destroys'))
+          expect(errors()[0]).to.include('as asked').and.include('failures.test');
       });
     }
 
@@ -74,7 +80,7 @@ for (const [name, adapt] of Object.entries({ 'the adapter': nodeApplication, 'it
         req.socket.on('close', () => seen.push('socket close'));
         res.write('begun');
       };
-      const call = startCall({ socketPath, method: 'POST', manualBody: true });
+      const call = startCall({ socketPath });
       await call.waitForBytes(5);
       call.abort();
       await waitFor(() => seen.includes('req close'), { what: 'the events' });
