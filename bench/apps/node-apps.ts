@@ -11,11 +11,11 @@ export function plain(_req: IncomingMessage, res: ServerResponse): void {
 }
 
 const expressApp = express();
-expressApp.get('/', (_req, res) => void res.type('text/plain').send(BODY));
+expressApp.get('/hello/world', (_req, res) => void res.type('text/plain').send(BODY));
 export { expressApp as express };
 
 export function fastify(): FastifyInstance {
   const app = Fastify();
-  app.get('/', (_request, reply) => reply.type('text/plain').send(BODY));
+  app.get('/hello/world', (_request, reply) => reply.type('text/plain').send(BODY));
   return app;
 }

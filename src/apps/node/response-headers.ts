@@ -1,5 +1,6 @@
 // The status line and headers of a response, from what OutgoingMessage has stored to what startResponse() takes.
 // Hot code: it runs for every response.
+// oxlint-disable no-underscore-dangle -- the names are node:http's, see internals.ts
 import { type ServerResponse, STATUS_CODES, validateHeaderName, validateHeaderValue } from 'node:http';
 import type { HeaderList } from '../../gateway/contract.ts';
 import { HOP_BY_HOP } from '../../gateway/headers.ts';

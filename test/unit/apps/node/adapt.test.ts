@@ -38,7 +38,9 @@ const ACCEPTED: Readonly<Record<string, () => unknown>> = {
 
 const REFUSED: Readonly<Record<string, [found: unknown, message: RegExp]>> = {
   'a class': [
-    class Site {},
+    class Site {
+      name = 'site';
+    },
     /found a class Site, wanted a \(req, res\) function.*; export an instance of it/,
   ],
   'a string': ['app', /found the string "app"/],
@@ -59,8 +61,8 @@ const REFUSED: Readonly<Record<string, [found: unknown, message: RegExp]>> = {
     async (fastify: unknown, opts: unknown) => [fastify, opts],
     /looks like a Fastify plugin/,
   ],
-  'a handler of errors': [
-    (...[]: []) => undefined,
+  'a factory of nothing': [
+    () => undefined,
     /the function without parameters, which is called once at boot, made undefined/,
   ],
   'a factory of nothing good': [() => ({ a: 1 }), /made an object with key a, wanted/],

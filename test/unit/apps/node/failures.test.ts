@@ -140,7 +140,7 @@ describe('apps/node: below a mount', () => {
 
   it('is in the redirects of express.static', async () => {
     const app = nodeApplication(await recognize(express().use(express.static(process.cwd())), 'app'));
-    const { status, header } = await runApp(app, { path: '/api/src' }, { path: '/api' });
-    expect([status, header('location')]).to.deep.equal([301, '/api/src/']);
+    const response = await runApp(app, { path: '/api/src' }, { path: '/api' });
+    expect([response.status, response.header('location')]).to.deep.equal([301, '/api/src/']);
   });
 });
