@@ -8,6 +8,7 @@ import { servedApplication } from '../../../../src/apps/node/served.ts';
 import { request, startCall } from '../../../helpers/http-client.ts';
 import { runApp } from '../../../helpers/node-app.ts';
 import { waitFor } from '../../../helpers/wait.ts';
+import { lint } from '../../../../src/gateway/lint.ts';
 import { startWorker, type TestWorker } from '../../../helpers/worker.ts';
 
 type Handler = (req: IncomingMessage, res: ServerResponse) => unknown;
@@ -142,5 +143,24 @@ describe('apps/node: below a mount', () => {
     const app = nodeApplication(await recognize(express().use(express.static(process.cwd())), 'app'));
     const response = await runApp(app, { path: '/api/src' }, { path: '/api' });
     expect([response.status, response.header('location')]).to.deep.equal([301, '/api/src/']);
+  });
+});
+
+describe('apps/node: with viaduct:lint around it', () => {
+  it('keeps to the contract of the gateway, with a body in one piece and in several', async () => {
+    const findings: string[] = [];
+    const app = lint(
+      nodeApplication(
+        await recognize(async (req: IncomingMessage, res: ServerResponse) => {
+          res.setHeader('Content-Type', 'text/plain');
+          for await (const chunk of req) res.write(chunk);
+          res.end(`${req.url} ends`);
+        }, 'app'),
+      ),
+      { onWarning: (_rule, message) => void findings.push(message) },
+    );
+    expect((await runApp(app, { method: 'POST', path: '/x', body: 'body ' })).text).to.equal('body /x ends');
+    expect((await runApp(app, { path: '/y' })).text).to.equal('/y ends');
+    expect(findings).to.deep.equal([]);
   });
 });
