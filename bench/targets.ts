@@ -2,6 +2,7 @@
 import { honoNodeServer, viaductFetch } from './backends/fetch-apps.ts';
 import { goFcgi } from './backends/go.ts';
 import { nodeFastcgi, nodeHttp } from './backends/node.ts';
+import { type NodeAppName, underNode, underViaduct } from './backends/node-apps.ts';
 import { uwsgi } from './backends/python.ts';
 import { viaductFastcgi, viaductLogging, viaductUwsgi } from './backends/viaduct.ts';
 import { middle, ratio } from './lib/columns.ts';
@@ -64,6 +65,13 @@ const fetchApp = (what: string, app: string): Target => ({
   what: `${what}, FastCGI keep-alive, CPU/request : @hono/node-server + proxy_pass`,
   wanted: 1,
   measured: cpu(viaductFetch(app).name, honoNodeServer(app).name),
+});
+
+const nodeApp = (app: NodeAppName, wanted: number): Target => ({
+  scenario: 'node-apps',
+  what: `${app} hello, FastCGI keep-alive, CPU/request : the same under node:http`,
+  wanted,
+  measured: cpu(underViaduct(app).name, underNode(app).name),
 });
 
 const TARGETS: readonly Target[] = [
@@ -144,6 +152,9 @@ const TARGETS: readonly Target[] = [
       return rate === undefined ? undefined : 80 / rate;
     },
   },
+  nodeApp('plain', 1.1),
+  nodeApp('express', 1),
+  nodeApp('fastify', 1),
   {
     scenario: 'access-log',
     what: 'CPU/request with the access log : without',

@@ -40,7 +40,7 @@ export const nodeFastcgi: Backend = {
   start: (options) => startNode(options, [join(BUILT, 'programs/node-fastcgi.js'), FOLDER, options.socket]),
 };
 
-function startNode(
+export function startNode(
   { dir, socket, wrap, node, nodeArgs }: StartOptions,
   args: readonly string[],
 ): Promise<Child> {

@@ -7,6 +7,7 @@ import { decode } from './decode.ts';
 import { fetchApps } from './fetch-apps.ts';
 import { hello } from './hello.ts';
 import { idle } from './idle.ts';
+import { nodeApps } from './node-apps.ts';
 import { json, params } from './pages.ts';
 import { pythonScenarios } from './python.ts';
 
@@ -21,4 +22,5 @@ export const SCENARIOS: readonly Scenario[] = [
   decode,
   fetchApps,
   ...pythonScenarios,
+  nodeApps,
 ];

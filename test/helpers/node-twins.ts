@@ -37,7 +37,10 @@ export function answerOf({ status, statusText, headers, body, complete }: HttpRe
     headers: headers
       .map(([name, value]): [string, string] => [name, value])
       .filter(([name]) => !OWN_HEADERS.has(name.toLowerCase())),
-    body: body.length > 2000 ? `${body.length} bytes, ${body.toString('latin1', 0, 50)}` : body.toString('latin1'),
+    body:
+      body.length > 2000
+        ? `${body.length} bytes, ${body.toString('latin1', 0, 50)}`
+        : body.toString('latin1'),
     complete,
   };
 }

@@ -17,7 +17,7 @@ function frontOf(socket: string): string {
     .slice(text.indexOf('  upstream'), text.lastIndexOf('}'))
     .replace('unix:run/viaduct.sock', `unix:${socket}`)
     .replace('../../deploy', join(projectRoot, 'deploy'))
-    .replace('127.0.0.1:8093', '127.0.0.1:{{port}}');
+    .replace('127.0.0.1:8095', '127.0.0.1:{{port}}');
 }
 
 describe('the example of Hono', () => {

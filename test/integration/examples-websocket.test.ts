@@ -26,7 +26,7 @@ describe('examples/websocket', () => {
     const server = /^ {2}server \{[^]*?^ {2}\}/m.exec(read('nginx.conf'))?.[0] ?? '';
     nginx = await startNginx({
       servers: server
-        .replace('127.0.0.1:8093', '127.0.0.1:{{port}}')
+        .replace('127.0.0.1:8096', '127.0.0.1:{{port}}')
         .replace('unix:run/viaduct.sock', `unix:${daemon.socket('viaduct')}`)
         .replace('../../deploy', join(projectRoot, 'deploy')),
     });

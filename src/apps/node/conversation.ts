@@ -6,7 +6,7 @@ import type { Body, Environ, HeaderList, StartResponse, WriteCallable } from '..
 import { GatewayError } from '../../gateway/errors.ts';
 import { isPeekable } from '../../gateway/input.ts';
 import { isThenable } from '../../gateway/iteration.ts';
-import { NEED_DRAIN, type ResponseInternals } from './internals.ts';
+import { closeResponse, hasBody, NEED_DRAIN } from './internals.ts';
 import type { NodeApp } from './node-app.ts';
 import { makeRequest } from './request.ts';
 import { makeResponse, type ResponseSink } from './response.ts';
@@ -159,8 +159,7 @@ export class Conversation implements SocketOwner, ResponseSink, Watching {
     const chunks = this.#chunks;
     if (this.#write === null) {
       this.#startResponse(this.#status, this.#headers);
-      const { _hasBody } = this.res as unknown as ResponseInternals;
-      if (!_hasBody) chunks.length = 0;
+      if (!hasBody(this.res)) chunks.length = 0;
       else if (!this.#hasLength && chunks.length < 2) chunks.push(EMPTY, EMPTY);
     }
     process.nextTick(complete, this);
@@ -180,12 +179,7 @@ export class Conversation implements SocketOwner, ResponseSink, Watching {
   }
 
   close(): void {
-    const res = this.res as ServerResponse & ResponseInternals;
-    if (!res._closed) {
-      res.destroyed = true;
-      res._closed = true;
-      res.emit('close');
-    }
+    closeResponse(this.res);
     this.#socket.close();
   }
 
@@ -244,7 +238,8 @@ export class Conversation implements SocketOwner, ResponseSink, Watching {
   /** The handler threw, or its promise was rejected. */
   #failed(error: unknown): void {
     if (!this.#ended) this.#fail(error);
-    else this.#environ['wsgi.errors'].write(`The app failed after its response had ended\n${textOf(error)}\n`);
+    else
+      this.#environ['wsgi.errors'].write(`The app failed after its response had ended\n${textOf(error)}\n`);
   }
 
   /** There will be no response, or none that is whole. */
@@ -259,8 +254,7 @@ export class Conversation implements SocketOwner, ResponseSink, Watching {
     if (!this.#over) {
       this.#over = true;
       this.#error =
-        error ??
-        new GatewayError('ERR_NODE_DESTROYED', 'The app destroyed the response before it had ended');
+        error ?? new GatewayError('ERR_NODE_DESTROYED', 'The app destroyed the response before it had ended');
     }
     this.#result?.reject(this.#error);
     process.nextTick(abort, this, error);

@@ -8,7 +8,9 @@ export const isClass = (value: AnyFunction): boolean => /^class\b/.test(sourceOf
 
 /** The names of its parameters as far as they are plain names; "" for the others. */
 export function parametersOf(value: AnyFunction): string[] {
-  const list = /^(?:async\s*)?(?:function\b[^(]*|[\w$]+\s*(?=\())?(?:\(([^)]*)\)|([\w$]+)\s*=>)/.exec(sourceOf(value));
+  const list = /^(?:async\s*)?(?:function\b[^(]*|[\w$]+\s*(?=\())?(?:\(([^)]*)\)|([\w$]+)\s*=>)/.exec(
+    sourceOf(value),
+  );
   const text = list?.[1] ?? list?.[2] ?? '';
   return text === '' ? [] : text.split(',').map((name) => /^\s*([\w$]+)\s*$/.exec(name)?.[1] ?? '');
 }

@@ -2,6 +2,8 @@
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 
+// oxlint-disable no-underscore-dangle
+
 /** Fields and methods of OutgoingMessage that its own code goes through; the methods are replaced on each response. */
 export interface ResponseInternals {
   /** Set when a single end() has the whole body, or by a Content-Length header. */
@@ -16,7 +18,25 @@ export interface ResponseInternals {
   _storeHeader(firstLine: string, headers: unknown): void;
   _send(data: string | Uint8Array, encoding?: unknown, callback?: unknown): boolean;
   _writeRaw(data: string, encoding?: unknown, callback?: unknown): boolean;
-  _finish(): void;
+  _finish: (this: never) => void;
+}
+
+/** Its last event, once. */
+export function closeResponse(res: ServerResponse): void {
+  const internals = res as ServerResponse & ResponseInternals;
+  if (internals._closed) return;
+  internals.destroyed = true;
+  internals._closed = true;
+  res.emit('close');
+}
+
+/** False for HEAD, 204 and 304. */
+export const hasBody = (res: ServerResponse): boolean => (res as ServerResponse & ResponseInternals)._hasBody;
+
+/** How node:http's parser hands its headers over; `headers` and the like are made from them when they are asked for. */
+export function giveHeaders(req: IncomingMessage, headers: readonly string[]): void {
+  const taker = req as unknown as { _addHeaderLines(headers: readonly string[], count: number): void };
+  taker._addHeaderLines(headers, headers.length);
 }
 
 const symbols = responseSymbols();

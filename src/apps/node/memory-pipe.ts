@@ -9,6 +9,10 @@ export class PipeEnd extends Duplex {
   readonly #idle = new IdleTimer(() => this.emit('timeout'));
 
   override _read(): void {
+    this.#release();
+  }
+
+  #release(): void {
     const taken = this.#taken;
     this.#taken = null;
     taken?.();
@@ -35,7 +39,7 @@ export class PipeEnd extends Duplex {
     this.#idle.touch();
     // Past its end nobody reads any more, and what waits there would wait for ever.
     if (!this.push(chunk) && chunk !== null) return;
-    this._read();
+    this.#release();
   }
 
   // What node:http asks of a socket beyond a stream.

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 
 export interface NodeApp {
   /** What it returns is only looked at when it is a promise: its rejection is the failure of the request. */
-  handle(req: IncomingMessage, res: ServerResponse): unknown;
+  readonly handle: (req: IncomingMessage, res: ServerResponse) => unknown;
   /** The server it belongs to, which never listens; its 'upgrade' listeners get upgrades. null: it has none. */
   readonly server: Server | null;
   /** Makes its req and res; see kinds.ts for why that is not the same for all. */
@@ -12,6 +12,6 @@ export interface NodeApp {
 }
 
 export interface MessageKinds {
-  newRequest(socket: Socket): IncomingMessage;
-  newResponse(req: IncomingMessage): ServerResponse;
+  readonly newRequest: (socket: Socket) => IncomingMessage;
+  readonly newResponse: (req: IncomingMessage) => ServerResponse;
 }

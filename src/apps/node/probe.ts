@@ -56,7 +56,7 @@ async function handler(req: IncomingMessage, res: ServerResponse, seen: string[]
   res.setHeader('Set-Cookie', ['a=1', 'b=2']);
   res.writeHead(201, { 'X-Given': 'b' });
   if (!res.write(Buffer.alloc(res.writableHighWaterMark + 1, 'x'))) await once(res, 'drain');
-  res.end(`${req.method} ${req.url} ${req.headers['x-probe']} ${body}`);
+  res.end(`${req.method} ${req.url} ${String(req.headers['x-probe'])} ${body}`);
 }
 
 async function tryOut(how: Technique): Promise<string> {

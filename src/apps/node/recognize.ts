@@ -46,7 +46,9 @@ export async function recognize(found: unknown, place: string): Promise<NodeApp>
   if (app !== null) return app;
   if (isThenable(found)) return recognize(await found, place);
   if (typeof found === 'function' && found.length === 0 && !isClass(found)) return fromFactory(found, place);
-  throw new LoadError(`Cannot use ${place}: found ${describeFound(found)}, wanted ${ACCEPTED}${hintFor(found)}`);
+  throw new LoadError(
+    `Cannot use ${place}: found ${describeFound(found)}, wanted ${ACCEPTED}${hintFor(found)}`,
+  );
 }
 
 /** null: it is none of them. Fastify's instances are promises as well, so this comes before a wait. */
@@ -55,8 +57,10 @@ async function asObject(found: unknown, place: string): Promise<NodeApp | null> 
   if (has<FastifyLike>(found, 'ready', 'routing')) return fromFastify(found);
   if (has<NestLike>(found, 'init', 'getHttpAdapter')) return fromNest(found, place);
   if (has<NestAdapterLike>(found, 'getInstance', 'getHttpServer')) return fromAdapter(found, place);
-  if (has<KoaLike>(found, 'callback', 'use')) return { handle: found.callback(), server: null, kinds: PLAIN_KINDS };
-  if (typeof found !== 'function' || isClass(found) || !(isFrameworkApp(found) || isHandler(found))) return null;
+  if (has<KoaLike>(found, 'callback', 'use'))
+    return { handle: found.callback(), server: null, kinds: PLAIN_KINDS };
+  if (typeof found !== 'function' || isClass(found) || !(isFrameworkApp(found) || isHandler(found)))
+    return null;
   return { handle: found as Handle, server: null, kinds: kindsFor(found) };
 }
 
@@ -76,7 +80,9 @@ function fromServer(server: Server, place: string): NodeApp {
     );
   }
   if (listeners.length === 0) {
-    throw new LoadError(`Cannot use ${place}: found a server without a listener for 'request', wanted one with it`);
+    throw new LoadError(
+      `Cannot use ${place}: found a server without a listener for 'request', wanted one with it`,
+    );
   }
   return {
     // Its listeners are called as a server calls them, so that whoever watches 'request' sees these too.
@@ -101,7 +107,9 @@ async function fromNest(app: NestLike, place: string): Promise<NodeApp> {
   await app.init();
   const adapter = app.getHttpAdapter();
   if (has<NestAdapterLike>(adapter, 'getInstance', 'getHttpServer')) return fromAdapter(adapter, place);
-  throw new LoadError(`Cannot use ${place}: found a Nest app without an HTTP adapter, wanted one of NestFactory.create()`);
+  throw new LoadError(
+    `Cannot use ${place}: found a Nest app without an HTTP adapter, wanted one of NestFactory.create()`,
+  );
 }
 
 async function fromAdapter(adapter: NestAdapterLike, place: string): Promise<NodeApp> {

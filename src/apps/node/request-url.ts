@@ -47,14 +47,18 @@ function cutAt(raw: string, baseUrl: string, whole: string): number {
   for (let at = path.indexOf('/', 1); ; at = path.indexOf('/', at + 1)) {
     const end = at === -1 ? path.length : at;
     // "/x/../api" has no place to cut that leaves the rest below "/api"; a part of it that climbs has none either.
-    if (decodeRequestUri(path.slice(0, end)) === baseUrl && restIs(path.slice(end), whole.slice(baseUrl.length)))
+    if (
+      decodeRequestUri(path.slice(0, end)) === baseUrl &&
+      restIs(path.slice(end), whole.slice(baseUrl.length))
+    )
       return end;
     if (at === -1) return -1;
   }
 }
 
 const restIs = (rest: string, path: string): boolean =>
-  decodeRequestUri(rooted(rest)) === rooted(path) || decodeRequestUri(rooted(rest)) === normalize(rooted(path));
+  decodeRequestUri(rooted(rest)) === rooted(path) ||
+  decodeRequestUri(rooted(rest)) === normalize(rooted(path));
 
 const endsPath = (raw: string, at: number): boolean => raw.length === at || raw.charCodeAt(at) === 63;
 const rooted = (url: string): string => (url.charCodeAt(0) === 47 ? url : `/${url}`);

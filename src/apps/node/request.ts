@@ -2,14 +2,10 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Environ } from '../../gateway/contract.ts';
+import { giveHeaders } from './internals.ts';
 import { PLAIN_KINDS } from './kinds.ts';
 import { rawHeaders } from './request-headers.ts';
 import { mountRequest, requestUrl } from './request-url.ts';
-
-/** How node:http's parser hands its headers over; `headers` and the like are made from them when they are asked for. */
-interface TakesHeaders {
-  _addHeaderLines(headers: readonly string[], count: number): void;
-}
 
 /** @param socket what becomes req.socket; a stand-in has to do what RequestSocket does */
 export function makeRequest(
@@ -23,8 +19,7 @@ export function makeRequest(
   const url = requestUrl(environ);
   req.url = url.url;
   mountRequest(req, url);
-  const headers = rawHeaders(environ);
-  (req as unknown as TakesHeaders)._addHeaderLines(headers, headers.length);
+  giveHeaders(req, rawHeaders(environ));
   return req;
 }
 

@@ -1,5 +1,6 @@
 // The status line and headers of a response, from what OutgoingMessage has stored to what startResponse() takes.
 // Hot code: it runs for every response.
+// oxlint-disable no-underscore-dangle -- the names are node:http's, see internals.ts
 import { type ServerResponse, STATUS_CODES, validateHeaderName, validateHeaderValue } from 'node:http';
 import type { HeaderList } from '../../gateway/contract.ts';
 import { HOP_BY_HOP } from '../../gateway/headers.ts';
@@ -77,10 +78,17 @@ export function collectHeaders(res: ServerResponse & ResponseInternals, headers:
   if (headers !== null && headers !== undefined) {
     if (isStored) addStored(collector, headers as Record<string, [string, unknown]>);
     else if (Array.isArray(headers)) addList(collector, headers);
-    else for (const name of Object.keys(headers)) collector.add(name, (headers as Record<string, unknown>)[name]);
+    else
+      for (const name of Object.keys(headers))
+        collector.add(name, (headers as Record<string, unknown>)[name]);
   }
   if (collector.hasLength) res._contentLength = collector.length;
-  else if (!collector.isFramed && res._hasBody && !res._removedContLen && typeof res._contentLength === 'number') {
+  else if (
+    !collector.isFramed &&
+    res._hasBody &&
+    !res._removedContLen &&
+    typeof res._contentLength === 'number'
+  ) {
     collector.list.push(['Content-Length', String(res._contentLength)]);
     collector.hasLength = true;
   }
@@ -106,7 +114,8 @@ function addList(collector: HeaderCollector, headers: readonly unknown[]): void 
 /** "HTTP/1.1 200 OK\r\n" to "200 OK". A reason that startResponse() would refuse gives way to the usual one. */
 export function statusOf(firstLine: string): string {
   const status = firstLine.slice(9, -2);
-  if (status.charCodeAt(4) > 32 && !status.includes('\t') && status.charCodeAt(status.length - 1) > 32) return status;
+  if (status.charCodeAt(4) > 32 && !status.includes('\t') && status.charCodeAt(status.length - 1) > 32)
+    return status;
   const reason = status.slice(4).replaceAll('\t', ' ').trim();
   const code = status.slice(0, 3);
   return `${code} ${reason === '' ? (STATUS_CODES[code] ?? 'Unknown') : reason}`;

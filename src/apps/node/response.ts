@@ -1,5 +1,6 @@
 // The ServerResponse of a request: node:http's own, with the four methods replaced through which its bytes would leave.
 // They are properties of each response, since Express replaces prototypes (docs/decisions/0012). Hot code.
+// oxlint-disable no-underscore-dangle -- the names are node:http's, see internals.ts
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { HeaderList } from '../../gateway/contract.ts';
 import type { ResponseInternals } from './internals.ts';
@@ -58,11 +59,11 @@ function send(this: Hooked, data: string | Uint8Array, encoding?: unknown, callb
 /** Only interim responses (1xx) come this way, and CGI has no place for them. */
 function writeRaw(this: Hooked, _data: string, encoding?: unknown, callback?: unknown): boolean {
   const done = typeof encoding === 'function' ? encoding : callback;
-  if (typeof done === 'function') process.nextTick(done as () => void);
+  if (typeof done === 'function') process.nextTick(done);
   return true;
 }
 
 function finished(this: Hooked): void {
-  finish.call(this);
+  finish.call(this as never);
   this[SINK].ended();
 }

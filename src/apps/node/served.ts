@@ -21,7 +21,7 @@ const READ_SIZE = 64 * 1024;
 interface Served {
   readonly environ: Environ;
   /** The handler threw, or its promise was rejected. */
-  failed(error: unknown): void;
+  readonly failed: (error: unknown) => void;
 }
 
 export function servedApplication(app: NodeApp): Application {
@@ -64,7 +64,7 @@ function answer(environ: Environ, near: PipeEnd): Promise<IncomingMessage> {
   const signal = environ['viaduct.signal'];
   return new Promise((resolve, reject) => {
     const call = request({
-      createConnection: () => near as unknown as Socket,
+      createConnection: () => near,
       method: environ.REQUEST_METHOD,
       path: requestUrl(environ).url,
       headers: requestHeaders(environ) as never,
@@ -86,7 +86,8 @@ function requestHeaders(environ: Environ): string[] {
   const headers: string[] = [];
   for (let at = 0; at < raw.length; at += 2) {
     const [name = '', value = ''] = raw.slice(at, at + 2);
-    if (name === 'transfer-encoding' || (!HOP_BY_HOP.has(name) && name !== 'expect')) headers.push(name, value);
+    if (name === 'transfer-encoding' || (!HOP_BY_HOP.has(name) && name !== 'expect'))
+      headers.push(name, value);
   }
   return [...headers, 'connection', 'close'];
 }

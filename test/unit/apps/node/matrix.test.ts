@@ -32,7 +32,10 @@ for (const [technique, adapt] of Object.entries(TECHNIQUES)) {
       it(name, async () => {
         const answers = [];
         for (const side of ['http', 'gate'] as const) {
-          const options = { ...request, headers: [...(request.headers ?? []), ['X-Case', `${name}|${side}`] as const] };
+          const options = {
+            ...request,
+            headers: [...(request.headers ?? []), ['X-Case', `${name}|${side}`] as const],
+          };
           const call = side === 'http' ? twins.startPlain(options) : twins.startAdapted(options);
           const answer = answerOf(await call.done);
           await waitFor(() => (notes.get(side)?.length ?? 0) >= count, {
