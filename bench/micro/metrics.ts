@@ -114,8 +114,14 @@ const workers = Array.from({ length: SLOTS }, (_, slot) => ({
   residentBytes: 6e7,
   cpuSeconds: 12.5,
   statsAge: 0.5,
+  heapUsed: 1.2e7,
 }));
-const supervisor = new SupervisorMetrics(master.registry, () => workers);
+const supervisor = new SupervisorMetrics(master.registry, {
+  workers: () => workers,
+  mounts: () => MOUNTS.map((name) => ({ mount: name, state: 'ready' as const })),
+  places: () => ({ node: SLOTS, python: 0 }),
+  generation: () => 1,
+});
 for (const { kind } of workers) supervisor.spawned(kind);
 let slot = 0;
 bench(`applyDelta of that, ${JSON.stringify(delta).length} bytes as JSON`, () => {

@@ -18,7 +18,7 @@ export interface Sample {
   readonly value: number;
 }
 
-export type FamilyType = 'counter' | 'gauge' | 'histogram';
+export type FamilyType = 'counter' | 'gauge' | 'histogram' | 'summary';
 
 interface Snapshot {
   readonly name: string;

@@ -35,9 +35,18 @@ async function openMetricsView(registry: Registry): Promise<Registry<OpenMetrics
   const view = new Registry<OpenMetricsContentType>();
   view.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
   for (const snapshot of await registry.getMetricsAsJSON()) {
-    // Its typings call the type a number; it is the word
-    const name = String(snapshot.type) === 'counter' ? snapshot.name.replace(/_total$/, '') : snapshot.name;
-    registerFamily(view, { name, get: () => Promise.resolve({ ...snapshot, name }) });
+    registerFamily(view, openMetricsFamily(snapshot));
   }
   return view;
+}
+
+// What an app counts under a name without _total would get one; as `unknown` it is called the same in both formats.
+function openMetricsFamily(snapshot: { readonly name: string; readonly type: unknown }): {
+  name: string;
+  get(): Promise<unknown>;
+} {
+  const isCounter = String(snapshot.type) === 'counter';
+  const name = isCounter ? snapshot.name.replace(/_total$/, '') : snapshot.name;
+  const type = isCounter && name === snapshot.name ? 'unknown' : snapshot.type;
+  return { name, get: () => Promise.resolve({ ...snapshot, name, type }) };
 }

@@ -67,7 +67,7 @@ describe('observe/metric-slots', () => {
       const worker = makeWorker();
       worker.mount('api').requestStarted();
       expect(worker.takeDelta()).to.deep.equal([
-        { kind: 'mount', name: 'api', counters: [], gauges: [1, 0, 0, 0] },
+        { kind: 'mount', name: 'api', counters: [], gauges: [1, 0, 0, 0, 0] },
       ]);
       worker.mount('api').shed('draining');
       expect(worker.takeDelta()).to.deep.equal([
@@ -250,7 +250,7 @@ describe('observe/metric-slots', () => {
     it('takes gauges that are no amounts as 0', async () => {
       const master = makeMaster();
       const gauges = [-3, 'x', Infinity];
-      expect(master.applyDelta(0, [{ kind: 'mount', name: 'api', counters: [], gauges }])).to.equal(4);
+      expect(master.applyDelta(0, [{ kind: 'mount', name: 'api', counters: [], gauges }])).to.equal(5);
       for (const name of ['http_server_active_requests', 'viaduct_queue_depth', 'viaduct_queue_limit'])
         expect(await value(master, name, { mount: 'api' })).to.equal(0);
     });
