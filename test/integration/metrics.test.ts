@@ -1,7 +1,6 @@
 // /metrics of a running daemon: what promtool says of it, how many series clients can make, and the metrics of apps that have
 // a prom-client of their own.
 import { expect } from 'chai';
-import { spawnSync } from 'node:child_process';
 import { cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fcgiRequest, FcgiType } from '../helpers/bytes.ts';
@@ -11,6 +10,7 @@ import { request } from '../helpers/http-client.ts';
 import { runViaduct } from '../helpers/cli.ts';
 import { Peer } from '../helpers/peer.ts';
 import { projectRoot } from '../helpers/project.ts';
+import { promtool } from '../helpers/prometheus.ts';
 import { waitFor } from '../helpers/wait.ts';
 
 const FASTCGI = { address: 'unix:{{dir}}/fastcgi.sock', protocol: 'fastcgi' };
@@ -45,14 +45,11 @@ describe('/metrics of a daemon', () => {
 
   it('is what promtool wants metrics to be', async () => {
     await request({ socketPath: daemon.socket('http'), path: '/' });
-    const { stdout, stderr, status } = spawnSync('promtool', ['check', 'metrics'], {
-      input: await textOf(daemon),
-      encoding: 'utf8',
-    });
-    // prom-client's own and older than the rules for names; nothing of viaduct's.
-    const lines = `${stdout}${stderr}`.split('\n').filter((line) => line !== '' && !/^nodejs_/.test(line));
+    const { code, output } = promtool(['check', 'metrics'], await textOf(daemon));
+    // prom-client's own are older than the rules for names.
+    const lines = output.split('\n').filter((line) => line !== '' && !/^nodejs_/.test(line));
     expect(lines).to.deep.equal([]);
-    expect(status).to.be.oneOf([0, 3]);
+    expect(code).to.be.oneOf([0, 3]);
   });
 
   it('gets no series from 100,000 distinct paths, hosts, methods and user agents', async function () {
