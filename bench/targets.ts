@@ -10,6 +10,7 @@ import { table } from './lib/table.ts';
 import { withConnections } from './scenarios/connections.ts';
 import { FASTCGI_TO_ENVIRON } from './scenarios/decode.ts';
 import { IDLE_CONNECTIONS } from './scenarios/idle.ts';
+import { METRICS_OF_A_HELLO } from './scenarios/metrics.ts';
 
 /** What was measured, by the names of the scenarios. */
 export type Results = ReadonlyMap<string, SeriesByCase>;
@@ -49,6 +50,13 @@ function figure(name: string, of: FigureName, scale: number): Target['measured']
 /** Fewer connections than wanted say nothing. */
 const idleRise: Target['measured'] = (byCase) =>
   figure(FASTCGI, 'idle', 1)(byCase) === IDLE_CONNECTIONS ? figure(FASTCGI, 'rise', 1e-6)(byCase) : undefined;
+
+/** Two figures of two cases, whose rounds have nothing to do with one another. */
+const metricsShare: Target['measured'] = (byCase) => {
+  const metrics = figure(METRICS_OF_A_HELLO, 'call', 1)(byCase);
+  const hello = figure(FASTCGI, 'cpu', 1)(byCase);
+  return metrics === undefined || hello === undefined ? undefined : metrics / hello;
+};
 
 const bulk = (what: string, scenario: string): Target => ({
   scenario,
@@ -133,6 +141,7 @@ const TARGETS: readonly Target[] = [
       return rate === undefined ? undefined : 80 / rate;
     },
   },
+  { scenario: 'metrics', what: 'metrics : CPU of a hello', wanted: 0.03, measured: metricsShare },
   {
     scenario: 'access-log',
     what: 'CPU/request with the access log : without',

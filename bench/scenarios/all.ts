@@ -6,6 +6,7 @@ import { connections } from './connections.ts';
 import { decode } from './decode.ts';
 import { hello } from './hello.ts';
 import { idle } from './idle.ts';
+import { metrics } from './metrics.ts';
 import { json, params } from './pages.ts';
 import { pythonScenarios } from './python.ts';
 
@@ -14,6 +15,7 @@ export const SCENARIOS: readonly Scenario[] = [
   json,
   params,
   connections,
+  metrics,
   accessLog,
   ...bulkScenarios,
   idle,
