@@ -1,7 +1,7 @@
 // Writes metrics as text: Prometheus text format 0.0.4, or OpenMetrics 1.0.0. May not know what is measured.
 //
-// prom-client has a writer of its own. This one takes a quarter of its time (bench/micro/metrics.ts, a scrape of 20 mounts: 6,000
-// lines), in which the master does nothing else; and prom-client's renames a counter for ever where it writes OpenMetrics.
+// prom-client has a writer of its own. This one takes half its time (6.5 against 12 ms of CPU for a scrape of 20 mounts and 64
+// workers, 6,400 lines), in which the master does nothing else; and that one renames a counter for ever where it writes OpenMetrics.
 import type { Labels, Sample } from './family.ts';
 
 export type Format = 'text' | 'openmetrics';
