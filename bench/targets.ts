@@ -12,6 +12,7 @@ import { table } from './lib/table.ts';
 import { withConnections } from './scenarios/connections.ts';
 import { FASTCGI_TO_ENVIRON } from './scenarios/decode.ts';
 import { IDLE_CONNECTIONS } from './scenarios/idle.ts';
+import { METRICS_OF_A_HELLO } from './scenarios/metrics.ts';
 
 /** What was measured, by the names of the scenarios. */
 export type Results = ReadonlyMap<string, SeriesByCase>;
@@ -51,6 +52,13 @@ function figure(name: string, of: FigureName, scale: number): Target['measured']
 /** Fewer connections than wanted say nothing. */
 const idleRise: Target['measured'] = (byCase) =>
   figure(FASTCGI, 'idle', 1)(byCase) === IDLE_CONNECTIONS ? figure(FASTCGI, 'rise', 1e-6)(byCase) : undefined;
+
+/** In percent. The figures are of two cases, whose rounds have nothing to do with one another. */
+const metricsShare: Target['measured'] = (byCase) => {
+  const metrics = figure(METRICS_OF_A_HELLO, 'call', 1)(byCase);
+  const hello = figure(FASTCGI, 'cpu', 1)(byCase);
+  return metrics === undefined || hello === undefined ? undefined : (100 * metrics) / hello;
+};
 
 const bulk = (what: string, scenario: string): Target => ({
   scenario,
@@ -155,6 +163,13 @@ const TARGETS: readonly Target[] = [
   nodeApp('plain', 1.1),
   nodeApp('express', 1),
   nodeApp('fastify', 1),
+  {
+    scenario: 'metrics',
+    what: 'metrics : CPU/request of a hello',
+    wanted: 3,
+    unit: '%',
+    measured: metricsShare,
+  },
   {
     scenario: 'access-log',
     what: 'CPU/request with the access log : without',

@@ -20,3 +20,4 @@ export {
   type LintRule,
   type LintSeverity,
 } from './gateway/lint.ts';
+export { shareMetrics, type SharedRegistry } from './apps/metrics/registries.ts';

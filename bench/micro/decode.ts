@@ -2,7 +2,7 @@
 // Build, then: node dist/bench/micro/decode.js [NAME]; with the name of one of them only its nanoseconds are printed.
 import { EventEmitter } from 'node:events';
 import fastcgiStream from 'fastcgi-stream';
-import { bench, do_not_optimize, run, summary } from 'mitata';
+import { bench, do_not_optimize, summary } from 'mitata';
 import { Cancellation } from '../../src/gateway/cancellation.ts';
 import { completeEnviron, makeEnviron } from '../../src/gateway/environ.ts';
 import type { ErrorStream, InputStream } from '../../src/gateway/contract.ts';
@@ -12,6 +12,7 @@ import { DEFAULT_LIMITS } from '../../src/protocol/limits.ts';
 import { ScgiDecoder } from '../../src/protocol/scgi/decoder.ts';
 import type { StreamDecoder, StreamSink } from '../../src/protocol/stream-events.ts';
 import { UwsgiDecoder } from '../../src/protocol/uwsgi/decoder.ts';
+import { runNamed } from './run-named.ts';
 import { FASTCGI_REQUEST, SCGI_REQUEST, UWSGI_REQUEST } from './stock-request.ts';
 
 const input = {} as InputStream;
@@ -103,9 +104,4 @@ bench(
   decodeStream((sink) => new ScgiDecoder(sink, DEFAULT_LIMITS), SCGI_REQUEST),
 );
 
-const name = process.argv[2];
-if (name === undefined) await run();
-else {
-  const { benchmarks } = await run({ format: 'quiet', filter: new RegExp(`^${name}$`) });
-  process.stdout.write(`${benchmarks[0]?.runs[0]?.stats?.p50}\n`);
-}
+await runNamed();

@@ -7,6 +7,7 @@ import { decode } from './decode.ts';
 import { fetchApps } from './fetch-apps.ts';
 import { hello } from './hello.ts';
 import { idle } from './idle.ts';
+import { metrics } from './metrics.ts';
 import { nodeApps } from './node-apps.ts';
 import { json, params } from './pages.ts';
 import { pythonScenarios } from './python.ts';
@@ -16,6 +17,7 @@ export const SCENARIOS: readonly Scenario[] = [
   json,
   params,
   connections,
+  metrics,
   accessLog,
   ...bulkScenarios,
   idle,

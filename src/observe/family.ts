@@ -4,7 +4,7 @@
 // prom-client 15 can be told to increment and to observe, but a Histogram cannot be set, and a Counter only by reset
 // and inc(), each with a label hash. All a Registry asks of a metric is `name` and `get()` (both part of the public
 // API of all four metric classes; lib/registry.js: registerMetric, getMetricsAsString, getMetricsAsJSON), so a
-// family is an object with these. It costs nothing between two scrapes and leaves escaping and layout to prom-client.
+// family is an object with these. It costs nothing between two scrapes.
 import type { Metric, Registry } from 'prom-client';
 
 export type Labels = Readonly<Record<string, string | number>>;
@@ -13,12 +13,12 @@ export interface Sample {
   /** Set where the sample's name is not the family's: NAME_bucket, NAME_sum, NAME_count. */
   readonly metricName?: string;
   readonly labels: Labels;
-  /** Labels this sample has as well, one object for all of a histogram's: prom-client then writes them out once. */
+  /** Labels this sample has as well, one object for all of a histogram's: they are then written out once. */
   readonly sharedLabels?: Labels;
   readonly value: number;
 }
 
-export type FamilyType = 'counter' | 'gauge' | 'histogram';
+export type FamilyType = 'counter' | 'gauge' | 'histogram' | 'summary';
 
 interface Snapshot {
   readonly name: string;
@@ -57,7 +57,7 @@ export class Family {
     );
   }
 
-  /** For Prometheus text; lib/registry.js, getMetricsAsString(), asks for it where there is one. */
+  /** For text; histograms of prom-client have it as well. */
   getForPromString(): Promise<Snapshot> {
     return Promise.resolve(this.#snapshot([...this.#values()]));
   }

@@ -1,21 +1,28 @@
 // Everything a process counts, by mount, by listener and by log; and how it gets from the workers, which count, to the
 // master, which keeps the record. May not know prom-client (it costs a process 11 MB of resident memory, by
 // process.memoryUsage() around its import), nor how the processes talk.
+import { type AppDelta, DroppedSeries } from './app-metrics.ts';
 import { type Ledger, type LedgerDelta, listOf, type WorkerKey } from './ledger.ts';
 import { ListenerMetrics } from './listener-metrics.ts';
 import { LogMetrics } from './log-metrics.ts';
 import { MountMetrics } from './mount-metrics.ts';
+import { ProcessMetrics } from './process-metrics.ts';
 
 /** The `mount` label of a request that belongs to none: no mount matched, or its params were no good. */
 export const NO_MOUNT = '_none';
 
 interface PartName {
-  readonly kind: 'mount' | 'listener' | 'logs';
+  readonly kind: 'mount' | 'listener' | 'logs' | 'process' | 'app_series';
+  /** '' of a part of which there is one. */
   readonly name: string;
 }
 
+type PartDelta = PartName & LedgerDelta;
+
 /** What has changed since the last one: plain data, so that it can cross a process boundary. */
-export type MetricsDelta = readonly (PartName & LedgerDelta)[];
+export type MetricsDelta = readonly (PartDelta | AppDelta)[];
+
+export type UnknownPart = Readonly<Partial<Record<string, unknown>>>;
 
 export interface MetricSlotsOptions {
   /** What a worker may name as the reason of a protocol error. Default: anything, up to 64 for each protocol. */
@@ -26,6 +33,8 @@ export class MetricSlots {
   readonly #mounts = new Map<string, MountMetrics>();
   readonly #listeners = new Map<string, ListenerMetrics>();
   readonly logs = new LogMetrics();
+  readonly process = new ProcessMetrics();
+  readonly droppedSeries = new DroppedSeries();
   readonly #errorReasons: ReadonlySet<string> | null;
 
   constructor(options: MetricSlotsOptions = {}) {
@@ -60,9 +69,9 @@ export class MetricSlots {
   }
 
   /** In a worker: what to send to the master now. null: nothing has changed. What is taken counts as sent. */
-  takeDelta(): MetricsDelta | null {
+  takeDelta(): readonly PartDelta[] | null {
     this.logs.update();
-    const delta: (PartName & LedgerDelta)[] = [];
+    const delta: PartDelta[] = [];
     for (const { kind, name, ledger } of this.#parts()) {
       const taken = ledger.take();
       if (taken !== null) delta.push({ kind, name, ...taken });
@@ -71,7 +80,7 @@ export class MetricSlots {
   }
 
   /**
-   * In the master: adds what a worker took. A worker runs other people's code, so nothing in it is trusted: it cannot
+   * In the master: adds what a worker took, and what its apps have told. A worker runs other people's code, so nothing in it is trusted: it cannot
    * throw, lower a counter, nor count for a mount, listener, method, code or reason that is not known here.
    * @param worker one process among the living: not the slot alone, which two share while one replaces the other
    * @param delta a MetricsDelta as it came from the worker
@@ -79,12 +88,13 @@ export class MetricSlots {
    */
   applyDelta(worker: WorkerKey, delta: unknown): number {
     let leftOut = 0;
-    for (const each of listOf(delta)) {
-      const part = (each ?? {}) as Partial<Record<keyof MetricsDelta[number], unknown>>;
-      const ledger = this.#find(part.kind, part.name);
-      leftOut += ledger === undefined ? 1 : ledger.apply(worker, part.counters, part.gauges);
-    }
+    for (const each of listOf(delta)) leftOut += this.applyPart(worker, (each ?? {}) as UnknownPart);
     return leftOut;
+  }
+
+  /** One part of a delta; as applyDelta(). */
+  protected applyPart(worker: WorkerKey, { kind, name, counters, gauges }: UnknownPart): number {
+    return this.#find(kind, name)?.apply(worker, counters, gauges) ?? 1;
   }
 
   /**
@@ -110,12 +120,16 @@ export class MetricSlots {
     for (const [name, { ledger }] of this.#mounts) yield { kind: 'mount', name, ledger };
     for (const [name, { ledger }] of this.#listeners) yield { kind: 'listener', name, ledger };
     yield { kind: 'logs', name: '', ledger: this.logs.ledger };
+    yield { kind: 'process', name: '', ledger: this.process.ledger };
+    yield { kind: 'app_series', name: '', ledger: this.droppedSeries.ledger };
   }
 
   #find(kind: unknown, name: unknown): Ledger | undefined {
     if (typeof name !== 'string') return undefined;
     if (kind === 'mount') return this.#mounts.get(name)?.ledger;
     if (kind === 'listener') return this.#listeners.get(name)?.ledger;
+    if (kind === 'process') return this.process.ledger;
+    if (kind === 'app_series') return this.droppedSeries.ledger;
     return kind === 'logs' ? this.logs.ledger : undefined;
   }
 }

@@ -1,10 +1,12 @@
 // The numbers of requests, queues, connections and logs under their names on /metrics: what the process that answers
 // scrapes has. May not know sockets, requests or workers: others call in, a scrape reads out.
 import { collectDefaultMetrics, Registry } from 'prom-client';
+import { AppRecord } from './app-record.ts';
 import { Family, registerFamily } from './family.ts';
 import type { FamilyType, Sample } from './family.ts';
 import type { ListenerMetrics } from './listener-metrics.ts';
-import { MetricSlots, type MetricSlotsOptions } from './metric-slots.ts';
+import type { WorkerKey } from './ledger.ts';
+import { MetricSlots, type MetricSlotsOptions, type UnknownPart } from './metric-slots.ts';
 import type { MountMetrics } from './mount-metrics.ts';
 import { render } from './render.ts';
 import type { Rendered } from './render.ts';
@@ -51,6 +53,12 @@ const MOUNT_FAMILIES: readonly MountFamily[] = [
     'viaduct_queue_wait_seconds',
     'Seconds requests waited in the queue',
     (mount, name) => mount.queueWaitSamples(name),
+  ],
+  [
+    'gauge',
+    'viaduct_python_threads',
+    'Threads of a Python app that can take requests, over all workers',
+    (mount) => mount.threadSamples(),
   ],
   ['counter', 'viaduct_requests_shed_total', 'Requests turned away', (mount) => mount.shedSamples()],
   [
@@ -120,6 +128,8 @@ export interface MetricsOptions extends MetricSlotsOptions {
 export class Metrics extends MetricSlots {
   /** Holds everything below and prom-client's process_* and nodejs_* metrics; more may be registered on it. */
   readonly registry: Registry = new Registry();
+  /** The metrics that apps have made themselves. */
+  readonly apps: AppRecord = new AppRecord(this.registry, this.droppedSeries);
 
   constructor(options: MetricsOptions = {}) {
     super(options);
@@ -136,7 +146,25 @@ export class Metrics extends MetricSlots {
     this.#register('counter', 'viaduct_log_lines_dropped_total', 'Log lines given up', () =>
       this.logs.samples(),
     );
+    this.#register('counter', 'viaduct_app_series_dropped_total', 'Series of apps left out, by reason', () =>
+      this.droppedSeries.samples(),
+    );
+    this.#register(
+      'histogram',
+      'viaduct_worker_event_loop_delay_seconds',
+      'Seconds by which the clock of a worker was late, looked at ten times a second',
+      (name) => this.process.loopDelaySamples(name),
+    );
     collectDefaultMetrics({ register: this.registry });
+  }
+
+  override forgetSlot(worker: WorkerKey): void {
+    super.forgetSlot(worker);
+    this.apps.forget(worker);
+  }
+
+  protected override applyPart(worker: WorkerKey, part: UnknownPart): number {
+    return part['kind'] === 'app' ? this.apps.apply(worker, part) : super.applyPart(worker, part);
   }
 
   /** The text for a scrape: Prometheus text 0.0.4, or OpenMetrics 1.0.0 where the Accept header prefers it. */
@@ -144,7 +172,7 @@ export class Metrics extends MetricSlots {
     return render(this.registry, accept);
   }
 
-  #register(type: FamilyType, name: string, help: string, values: () => Iterable<Sample>): void {
-    registerFamily(this.registry, new Family(type, name, help, values));
+  #register(type: FamilyType, name: string, help: string, values: (name: string) => Iterable<Sample>): void {
+    registerFamily(this.registry, new Family(type, name, help, () => values(name)));
   }
 }

@@ -89,9 +89,11 @@ export class MountMetrics {
   #queueDepth = 0;
   #queueLimit = 0;
   #oldestQueued: () => number = () => 0;
+  /** null: its app has no threads. */
+  #threads: (() => number) | null = null;
   /** What the workers' mounts of this name have counted comes in here, or this one's goes out. */
   readonly ledger = new Ledger(
-    () => [this.#active, this.#queueDepth, this.#queueLimit, this.#oldestQueued()],
+    () => [this.#active, this.#queueDepth, this.#queueLimit, this.#oldestQueued(), this.#threads?.() ?? 0],
     (key) => this.#methodOfWorker(key),
   );
 
@@ -157,6 +159,11 @@ export class MountMetrics {
     this.#oldestQueued = oldestAge;
   }
 
+  /** Its app runs in Python threads, so many of which are connected here. */
+  watchThreads(threads: () => number): void {
+    this.#threads = threads;
+  }
+
   /** A request begins to wait. Each is followed by one dequeued(), also where it is then shed or aborted. */
   queued(): void {
     this.#queueDepth++;
@@ -184,6 +191,11 @@ export class MountMetrics {
   /** Seconds. */
   get oldestQueuedAge(): number {
     return Math.max(this.#oldestQueued(), this.ledger.max(3));
+  }
+
+  threadSamples(): Sample[] {
+    if (this.#threads === null) return [];
+    return [{ labels: { mount: this.name }, value: this.#threads() + this.ledger.sum(4) }];
   }
 
   get bytesIn(): number {

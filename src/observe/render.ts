@@ -1,7 +1,6 @@
 // From a registry to the text a scraper asked for: Prometheus text, or OpenMetrics by Accept. May not know what is measured.
-import { Registry } from 'prom-client';
-import type { OpenMetricsContentType } from 'prom-client';
-import { registerFamily } from './family.ts';
+import type { Registry } from 'prom-client';
+import { CONTENT_TYPES, type FamilySnapshot, writeFamilies } from './exposition.ts';
 
 export interface Rendered {
   readonly contentType: string;
@@ -24,20 +23,14 @@ export function wantsOpenMetrics(accept: string): boolean {
 
 /** Everything in the registry, as the scraper wants it. */
 export async function render(registry: Registry, accept: string): Promise<Rendered> {
-  const source = wantsOpenMetrics(accept) ? await openMetricsView(registry) : registry;
-  return { contentType: source.contentType, text: await source.metrics() };
+  const format = wantsOpenMetrics(accept) ? 'openmetrics' : 'text';
+  const snapshots = await Promise.all(registry.getMetricsAsArray().map((metric) => read(metric)));
+  return { contentType: CONTENT_TYPES[format], text: writeFamilies(snapshots, format) };
 }
 
-// In OpenMetrics a counter's family has no _total, its samples do. prom-client (15.1.3, Registry.metrics) gets there by
-// renaming the metric itself for ever, so that one OpenMetrics scrape would rename every counter in the text scrapes
-// after it. A registry made for this scrape holds stand-ins instead, named as the format wants them.
-async function openMetricsView(registry: Registry): Promise<Registry<OpenMetricsContentType>> {
-  const view = new Registry<OpenMetricsContentType>();
-  view.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
-  for (const snapshot of await registry.getMetricsAsJSON()) {
-    // Its typings call the type a number; it is the word
-    const name = String(snapshot.type) === 'counter' ? snapshot.name.replace(/_total$/, '') : snapshot.name;
-    registerFamily(view, { name, get: () => Promise.resolve({ ...snapshot, name }) });
-  }
-  return view;
+/** A Family, or a metric of prom-client. */
+function read(metric: object): Promise<FamilySnapshot> {
+  const family = metric as { get(): Promise<FamilySnapshot>; getForPromString?(): Promise<FamilySnapshot> };
+  // Where there is one, the labels of a histogram come in one object for all of its samples.
+  return family.getForPromString?.() ?? family.get();
 }

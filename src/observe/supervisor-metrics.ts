@@ -50,10 +50,33 @@ export interface WorkerRow {
   readonly cpuSeconds: number;
   /** Seconds since its last numbers came; null: none yet. */
   readonly statsAge: number | null;
+  /** Bytes of its JavaScript heap; null: not known yet, or it has none. */
+  readonly heapUsed: number | null;
+}
+
+/** ready: wherever it is to be. degraded: some processes lack it. failed: nobody serves it. */
+export const MOUNT_STATES = ['ready', 'degraded', 'failed'] as const;
+
+export interface MountRow {
+  /** Its name. */
+  readonly mount: string;
+  readonly state: (typeof MOUNT_STATES)[number];
+}
+
+export type PlaceCount = Readonly<Record<WorkerKind, number>>;
+
+/** What the master shows at each scrape; each is called a few times then, so it measures nothing. */
+export interface SupervisorTables {
+  readonly workers: () => Iterable<WorkerRow>;
+  readonly mounts: () => Iterable<MountRow>;
+  /** How many processes there are to be. */
+  readonly places: () => PlaceCount;
+  /** The generation that serves; 0: none yet. */
+  readonly generation: () => number;
 }
 
 export class SupervisorMetrics {
-  readonly #workers: () => Iterable<WorkerRow>;
+  readonly #tables: SupervisorTables;
   readonly #spawns = new LabelCounter('kind', WORKER_KINDS);
   readonly #exits = byKind(() => new LabelCounter('reason', EXIT_REASONS));
   readonly #boots = byKind(() => new SlotHistogram(BOOT_BUCKETS));
@@ -68,12 +91,9 @@ export class SupervisorMetrics {
   /** Unix time. The start counts: it took a configuration. */
   #lastSuccess = Date.now() / 1000;
 
-  /**
-   * @param registry where the families go
-   * @param workers the table as it stands; called some five times a scrape, so it measures nothing
-   */
-  constructor(registry: Registry, workers: () => Iterable<WorkerRow>) {
-    this.#workers = workers;
+  /** @param registry where the families go */
+  constructor(registry: Registry, tables: SupervisorTables) {
+    this.#tables = tables;
     for (const [name, type, help, samples] of this.#families()) {
       registerFamily(registry, new Family(type, name, help, () => samples(name)));
     }
@@ -108,6 +128,12 @@ export class SupervisorMetrics {
     const one = (value: number): Sample[] => [{ labels: {}, value }];
     return [
       ['viaduct_workers', 'gauge', 'Workers now, by state', () => this.#stateSamples()],
+      [
+        'viaduct_workers_wanted',
+        'gauge',
+        'Workers there are to be',
+        () => WORKER_KINDS.map((kind) => ({ labels: { kind }, value: this.#tables.places()[kind] })),
+      ],
       ['viaduct_worker_spawns_total', 'counter', 'Workers started', () => this.#spawns.samples({})],
       ['viaduct_worker_exits_total', 'counter', 'Workers that ended, by reason', () => this.#exitSamples()],
       [
@@ -122,6 +148,12 @@ export class SupervisorMetrics {
         'Resident memory, by worker',
         () => this.#bySlot(({ residentBytes }) => residentBytes, add),
       ],
+      [
+        'viaduct_worker_heap_used_bytes',
+        'gauge',
+        'JavaScript heap in use, by worker',
+        () => this.#bySlot(({ heapUsed }) => heapUsed, add),
+      ],
       ['viaduct_worker_cpu_seconds_total', 'counter', 'CPU time used, by worker', () => this.#cpuSamples()],
       [
         'viaduct_worker_stats_age_seconds',
@@ -129,6 +161,8 @@ export class SupervisorMetrics {
         'Seconds since the numbers of a worker came',
         () => this.#bySlot(({ statsAge }) => statsAge, Math.max),
       ],
+      ['viaduct_mount_state', 'gauge', 'Whether a mount can be served', () => this.#mountSamples()],
+      ['viaduct_generation', 'gauge', 'The generation that serves', () => one(this.#tables.generation())],
       ['viaduct_reloads_total', 'counter', 'Reloads, by result', () => this.#reloads.samples({})],
       [
         'viaduct_reload_duration_seconds',
@@ -154,8 +188,14 @@ export class SupervisorMetrics {
   // Counted anew from the table each time: a gauge that is raised and lowered drifts with the first event that is missed.
   #stateSamples(): Sample[] {
     const counts = byKind(() => new LabelCounter('state', WORKER_STATES));
-    for (const { kind, state } of this.#workers()) counts[kind].inc(state);
+    for (const { kind, state } of this.#tables.workers()) counts[kind].inc(state);
     return WORKER_KINDS.flatMap((kind) => counts[kind].samples({ kind }));
+  }
+
+  #mountSamples(): Sample[] {
+    return [...this.#tables.mounts()].flatMap(({ mount, state: now }) =>
+      MOUNT_STATES.map((state) => ({ labels: { mount, state }, value: state === now ? 1 : 0 })),
+    );
   }
 
   #exitSamples(): Sample[] {
@@ -173,7 +213,7 @@ export class SupervisorMetrics {
     past: Readonly<Record<WorkerKind, ReadonlyMap<number, number>>> = byKind(() => new Map<number, number>()),
   ): Sample[] {
     const values = byKind((kind) => new Map(past[kind]));
-    for (const worker of this.#workers()) {
+    for (const worker of this.#tables.workers()) {
       const value = worker.state === 'dead' || !hasSeries(worker) ? null : read(worker);
       const slots = values[worker.kind];
       if (value !== null) slots.set(worker.slot, combine(slots.get(worker.slot) ?? 0, value));

@@ -69,6 +69,7 @@ export async function bootMounts(
         return loadApplication(mount.app, mount.interface, mount.timeouts.boot, mount.env);
       const server = await openLanes(mount, admission, python);
       lanes.set(mount.name, server);
+      slots.watchThreads(() => server.size);
       return pythonApplication(server, missing);
     };
     try {

@@ -57,7 +57,7 @@ const QUIET_TIME = 3000;
 /** Milliseconds after its end in which what it printed last is waited for. */
 const LAST_WORDS = 200;
 
-const NO_STATS: WorkerStats = { requests: 0, inFlight: 0 };
+const NO_STATS: WorkerStats = { requests: 0, inFlight: 0, heapUsed: 0 };
 
 let serial = 0;
 

@@ -1,5 +1,5 @@
-// How V8 keeps the memory of requests.
-import { setFlagsFromString } from 'node:v8';
+// How V8 keeps the memory of requests, and how much it has.
+import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 
 /**
  * Keeps V8 from allocating array and object literals among its old objects ("pretenuring"). It does so where once everything
@@ -11,3 +11,6 @@ import { setFlagsFromString } from 'node:v8';
 export function keepRequestsYoung(): void {
   setFlagsFromString('--no-allocation-site-pretenuring');
 }
+
+/** Bytes. */
+export const usedHeap = (): number => getHeapStatistics().used_heap_size;

@@ -80,6 +80,8 @@ export interface WorkerStats {
   /** Requests that are over. */
   readonly requests: number;
   readonly inFlight: number;
+  /** Bytes of its JavaScript heap that are in use. */
+  readonly heapUsed: number;
 }
 
 /** Whether it is one of ours, as far as the master would stumble over it: a worker runs other people's code. */
@@ -87,6 +89,8 @@ export function isToMaster(message: unknown): message is ToMaster {
   if (typeof message !== 'object' || message === null || !('kind' in message)) return false;
   if (message.kind === 'booted') return 'failures' in message && Array.isArray(message.failures);
   if (message.kind !== 'stats' || !('stats' in message)) return message.kind !== 'stats';
-  const { requests, inFlight } = (message.stats ?? {}) as Partial<Record<keyof WorkerStats, unknown>>;
-  return typeof requests === 'number' && typeof inFlight === 'number';
+  const { requests, inFlight, heapUsed } = (message.stats ?? {}) as Partial<
+    Record<keyof WorkerStats, unknown>
+  >;
+  return [requests, inFlight, heapUsed].every((value) => typeof value === 'number');
 }

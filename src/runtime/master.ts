@@ -21,7 +21,8 @@ import { Record } from './record.ts';
 import { type ReloadOutcome, Reloads } from './reloads.ts';
 import { makeLaneFolder, makeRunDir, removeLanes, writePidFile } from './run-dir.ts';
 import { Sockets } from './sockets.ts';
-import { listening, rowsOf, statusOf } from './status.ts';
+import { listening, statusOf } from './status.ts';
+import { supervisorTables } from './supervisor-tables.ts';
 import { SystemdNotifier } from './systemd.ts';
 import { VERSION } from './version.ts';
 
@@ -43,7 +44,7 @@ export class Master implements GenerationEvents {
   readonly #load: () => LoadedConfig;
   readonly #logs: Logs;
   readonly #generations = new Generations();
-  readonly #record = new Record(() => rowsOf(this.#generations.all));
+  readonly #record = new Record(supervisorTables(this.#generations));
   readonly #sockets: Sockets;
   readonly #flush = new Flush();
   /** Whoever asks gets an answer in time, whatever the workers do. */

@@ -6,10 +6,11 @@ import { Metrics } from '../observe/metrics.ts';
 import {
   type ExitReason,
   SupervisorMetrics,
+  type SupervisorTables,
   type WorkerKind,
-  type WorkerRow,
 } from '../observe/supervisor-metrics.ts';
 import { PROTOCOL_ERRORS } from '../protocol/errors.ts';
+import { seriesLimitOf } from './app-series.ts';
 import type { Child } from './child.ts';
 import type { PythonProcess } from './python/process.ts';
 import { VERSION } from './version.ts';
@@ -18,11 +19,10 @@ export class Record {
   readonly metrics: Metrics;
   readonly #supervisor: SupervisorMetrics;
 
-  /** @param workers the table as it stands */
-  constructor(workers: () => Iterable<WorkerRow>) {
+  constructor(tables: SupervisorTables) {
     const errorReasons = Object.values(PROTOCOL_ERRORS).map(({ reason }) => reason);
     this.metrics = new Metrics({ version: VERSION, errorReasons });
-    this.#supervisor = new SupervisorMetrics(this.metrics.registry, workers);
+    this.#supervisor = new SupervisorMetrics(this.metrics.registry, tables);
   }
 
   /** From now on counts the lines that the master's own log loses. */
@@ -37,8 +37,12 @@ export class Record {
 
   /** From now on workers may count for what this configuration has. */
   expect(config: Config): void {
-    for (const { name } of config.mounts) this.metrics.mount(name);
+    for (const { name, python } of config.mounts) {
+      const mount = this.metrics.mount(name);
+      if (python !== null) mount.watchThreads(() => 0);
+    }
     this.metrics.mount('');
+    this.metrics.apps.limit = seriesLimitOf(config);
     for (const { address, protocol } of config.listeners)
       this.metrics.listener(formatAddress(address), protocol);
   }

@@ -95,18 +95,21 @@ export function listening({ addresses, listeners }: SocketSet): { address: strin
   }));
 }
 
+const DEAD = { state: 'dead', residentBytes: null, cpuSeconds: 0, statsAge: null, heapUsed: null } as const;
+
 /** One row a process, and one a place that waits for its next. */
 export function* rowsOf(generations: readonly Generation[]): Iterable<WorkerRow> {
   const now = performance.now();
   for (const { slots, pools } of generations) {
     yield* pythonRows(pools, now);
     for (const { index: slot, children, state: place } of slots) {
-      for (const { shownState: state, usage, heardAt } of children) {
+      for (const { shownState: state, usage, heardAt, stats } of children) {
+        const { heapUsed } = stats;
         const statsAge = (now - heardAt) / 1000;
-        yield { kind: 'node', slot, state, residentBytes: usage.rss, cpuSeconds: usage.cpu, statsAge };
+        const row = { kind: 'node', slot, state, residentBytes: usage.rss, cpuSeconds: usage.cpu } as const;
+        yield { ...row, statsAge, heapUsed: heapUsed === 0 ? null : heapUsed };
       }
-      if (place !== 'waiting') continue;
-      yield { kind: 'node', slot, state: 'dead', residentBytes: null, cpuSeconds: 0, statsAge: null };
+      if (place === 'waiting') yield { kind: 'node', slot, ...DEAD };
     }
   }
 }
@@ -117,10 +120,10 @@ function* pythonRows(pools: readonly Pool[], now: number): Iterable<WorkerRow> {
       const slot = firstPlace + index;
       for (const { state, usage, heardAt } of children) {
         const statsAge = (now - heardAt) / 1000;
-        yield { kind: 'python', slot, state, residentBytes: usage.rss, cpuSeconds: usage.cpu, statsAge };
+        const row = { kind: 'python', slot, state, residentBytes: usage.rss, cpuSeconds: usage.cpu } as const;
+        yield { ...row, statsAge, heapUsed: null };
       }
-      if (place !== 'waiting') continue;
-      yield { kind: 'python', slot, state: 'dead', residentBytes: null, cpuSeconds: 0, statsAge: null };
+      if (place === 'waiting') yield { kind: 'python', slot, ...DEAD };
     }
   }
 }

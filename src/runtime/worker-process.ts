@@ -1,12 +1,16 @@
 // The inside of a worker process: takes the master's orders, gives up root, runs one Worker, and reports. What serving
 // means is the Worker's.
+import { sharedRegistries } from '../apps/metrics/registries.ts';
 import type { PoolState } from '../apps/python/lane-server.ts';
 import type { Config } from '../config/types.ts';
 import { type AccessLog, createAccessLog } from '../observe/access-log.ts';
+import { AppCollector } from '../observe/app-collector.ts';
+import type { AppDelta } from '../observe/app-metrics.ts';
 import { createLogger, type Log } from '../observe/logger.ts';
 import { MetricSlots } from '../observe/metric-slots.ts';
+import { seriesLimitOf } from './app-series.ts';
 import { giveTo, Outbox } from './handover.ts';
-import { keepRequestsYoung } from './heap.ts';
+import { keepRequestsYoung, usedHeap } from './heap.ts';
 import {
   accessLogDescriptor,
   FIRST_LISTENER_DESCRIPTOR,
@@ -33,6 +37,7 @@ interface Parts {
   readonly log: Log;
   readonly accessLog: AccessLog;
   readonly metrics: MetricSlots;
+  readonly appMetrics: AppCollector;
   readonly worker: Worker;
   /** null: timeouts.stuck is 0. */
   readonly watchdog: Watchdog | null;
@@ -114,7 +119,13 @@ export class WorkerProcess {
       },
     });
     const watchdog = startWatch(config, slot, worker, log);
-    this.#parts = { config, log, accessLog, metrics, worker, watchdog };
+    const appMetrics = new AppCollector({
+      registries: sharedRegistries,
+      limit: seriesLimitOf(config),
+      dropped: metrics.droppedSeries,
+      warn: (message) => log.logger.warn(message),
+    });
+    this.#parts = { config, log, accessLog, metrics, appMetrics, worker, watchdog };
     const failures = await worker.boot({ skip, onLoad: (mount) => send({ kind: 'loading', mount }) });
     for (const state of this.#pools.values()) worker.updatePool(state);
     watchdog?.allow(config.timeouts.stuck);
@@ -129,11 +140,19 @@ export class WorkerProcess {
     send({ kind: 'serving' });
   }
 
+  /** @param id of the flush it answers; null: nobody has asked */
   #report(id: number | null, sent?: () => void): void {
     if (this.#parts === null) return;
-    const { worker, metrics } = this.#parts;
-    const stats = { requests: worker.finished, inFlight: worker.active };
-    send({ kind: 'stats', id, stats, delta: metrics.takeDelta() }, sent);
+    const { worker, metrics, appMetrics } = this.#parts;
+    const tell = (apps: readonly AppDelta[]): void => {
+      const stats = { requests: worker.finished, inFlight: worker.active, heapUsed: usedHeap() };
+      const own = metrics.takeDelta();
+      const delta = apps.length === 0 ? own : [...(own ?? []), ...apps];
+      send({ kind: 'stats', id, stats, delta }, sent);
+    };
+    const collecting = appMetrics.collect(id !== null || this.#ending);
+    if (collecting === null) tell([]);
+    else void collecting.then(tell);
   }
 
   /** Lets what is in flight end for up to `graceful` milliseconds, gives connections to heirs, and exits. */

@@ -23,6 +23,7 @@ import { DEFAULT_LIMITS } from '../protocol/limits.ts';
 import { type BootFailure, bootMounts, type BootOptions, type PythonLink } from './boot.ts';
 import { connectionsWithin, courtesyWithin, descriptorLimit, DescriptorWatch } from './descriptors.ts';
 import type { Crossing } from './handover.ts';
+import { LoopDelay } from './loop-delay.ts';
 import { RequestLog } from './request-log.ts';
 import { ownerIds } from './users.ts';
 
@@ -61,6 +62,7 @@ export class Worker {
     this.#metrics = metrics;
     this.#log = new RequestLog(logger, accessLog, config.log.slow, metrics);
     this.ticker.add(this.#log);
+    this.ticker.add(new LoopDelay(metrics.process));
     this.ticker.add(
       new DescriptorWatch(() =>
         this.#log.transportWarning(

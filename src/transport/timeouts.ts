@@ -11,7 +11,7 @@ export const LINGER_TOTAL = 30_000;
 export const LINGER_PAUSE = 5_000;
 
 /** Milliseconds between two ticks, and so how late a timeout may be noticed. */
-const INTERVAL = 100;
+export const TICK_INTERVAL = 100;
 
 export class Ticker {
   /** performance.now() at the last tick: good enough to start a timeout, and free to read. */
@@ -28,7 +28,7 @@ export class Ticker {
   }
 
   start(): void {
-    this.#timer ??= setInterval(() => this.tick(performance.now()), INTERVAL).unref();
+    this.#timer ??= setInterval(() => this.tick(performance.now()), TICK_INTERVAL).unref();
   }
 
   stop(): void {

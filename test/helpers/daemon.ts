@@ -15,7 +15,8 @@ import { waitFor } from './wait.ts';
 export interface DaemonOptions {
   /**
    * viaduct.yaml as text, or as data (JSON is YAML). `{{dir}}` becomes the daemon's folder, `{{port}}` and `{{port:NAME}}`
-   * free ports of 127.0.0.1. Without `admin` the admin page is on a Unix socket in the folder; without `log` the access log
+   * free ports of 127.0.0.1. Without `admin` the admin page is on a Unix socket in the folder (with it on `{{port:admin}}`, or
+   * nobody asks it); without `log` the access log
    * is `{{dir}}/access.log` and the daemon's own goes to stderr; without `run_dir` that is `{{dir}}/run`.
    */
   config: string | object;
@@ -151,9 +152,10 @@ export class Daemon {
     return port;
   }
 
-  /** One request to the admin page on its Unix socket, /metrics say. */
+  /** One request to the admin page, /metrics say. */
   admin(path: string): Promise<HttpResponse> {
-    return request({ socketPath: this.socket('admin'), path });
+    const port = this.ports.get('admin');
+    return request(port === undefined ? { socketPath: this.socket('admin'), path } : { port, path });
   }
 
   async ready(timeout: number, degraded = false): Promise<void> {

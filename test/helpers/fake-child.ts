@@ -11,7 +11,7 @@ export class FakeChild {
   quiet = false;
   failures: readonly BootFailure[];
   culprit: BootFailure | null = null;
-  stats: WorkerStats = { requests: 0, inFlight: 0 };
+  stats: WorkerStats = { requests: 0, inFlight: 0, heapUsed: 0 };
   usage: Usage = { rss: 0, cpu: 0 };
   startedAt: number = performance.now();
   heardAt: number = performance.now();

@@ -69,6 +69,9 @@ function parseSample(line: string): ParsedSample {
 }
 
 function belongs(name: string, family: ParsedFamily): boolean {
-  const parts = family.type === 'histogram' ? ['_bucket', '_sum', '_count'] : [''];
-  return parts.some((part) => name === family.name + part);
+  const parts: Readonly<Record<string, readonly string[]>> = {
+    histogram: ['_bucket', '_sum', '_count'],
+    summary: ['', '_sum', '_count'],
+  };
+  return (parts[family.type] ?? ['']).some((part) => name === family.name + part);
 }

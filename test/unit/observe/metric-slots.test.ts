@@ -67,7 +67,7 @@ describe('observe/metric-slots', () => {
       const worker = makeWorker();
       worker.mount('api').requestStarted();
       expect(worker.takeDelta()).to.deep.equal([
-        { kind: 'mount', name: 'api', counters: [], gauges: [1, 0, 0, 0] },
+        { kind: 'mount', name: 'api', counters: [], gauges: [1, 0, 0, 0, 0] },
       ]);
       worker.mount('api').shed('draining');
       expect(worker.takeDelta()).to.deep.equal([
@@ -95,7 +95,11 @@ describe('observe/metric-slots', () => {
       listener.dropped('connection_limit');
       listener.protocolError('truncated', 'fastcgi');
       worker.logs.watch('access', () => 4);
+      worker.process.timerLate(0.3);
+      worker.droppedSeries.inc('name', 3);
+      mount.watchThreads(() => 5);
       const master = makeMaster();
+      master.mount('api').watchThreads(() => 0);
       const delta = sent(worker.takeDelta());
       expect(master.applyDelta(0, delta)).to.equal(0);
       expect(master.applyDelta(1, delta)).to.equal(0);
@@ -129,6 +133,10 @@ describe('observe/metric-slots', () => {
         [2, 'viaduct_connections_dropped_total', { reason: 'connection_limit' }],
         [2, 'viaduct_protocol_errors_total', { protocol: 'fastcgi', reason: 'truncated' }],
         [8, 'viaduct_log_lines_dropped_total', { sink: 'access' }],
+        [2, 'viaduct_worker_event_loop_delay_seconds_bucket', { le: '0.5' }],
+        [0, 'viaduct_worker_event_loop_delay_seconds_bucket', { le: '0.25' }],
+        [6, 'viaduct_app_series_dropped_total', { reason: 'name' }],
+        [10, 'viaduct_python_threads', { mount: 'api' }],
       ];
       for (const [wanted, name, labels] of expected)
         expect(await value(master, name, labels), name).to.equal(wanted);
@@ -250,7 +258,7 @@ describe('observe/metric-slots', () => {
     it('takes gauges that are no amounts as 0', async () => {
       const master = makeMaster();
       const gauges = [-3, 'x', Infinity];
-      expect(master.applyDelta(0, [{ kind: 'mount', name: 'api', counters: [], gauges }])).to.equal(4);
+      expect(master.applyDelta(0, [{ kind: 'mount', name: 'api', counters: [], gauges }])).to.equal(5);
       for (const name of ['http_server_active_requests', 'viaduct_queue_depth', 'viaduct_queue_limit'])
         expect(await value(master, name, { mount: 'api' })).to.equal(0);
     });

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { writeFamilies } from '../../../src/observe/exposition.ts';
 import { Metrics } from '../../../src/observe/metrics.ts';
 import { wantsOpenMetrics } from '../../../src/observe/render.ts';
 import { parseExposition } from './exposition.ts';
@@ -267,6 +268,29 @@ describe('observe/metrics', () => {
     );
     expect(text).not.to.contain('_total_total');
     expect([...(await scrape(metrics)).keys()]).to.deep.equal(names);
+  });
+
+  it('writes what OpenMetrics and the text format have in their own ways', async () => {
+    const metrics = new Metrics();
+    const about = { name: 'odd', help: 'a "b"\\\n', values: [{ labels: {}, value: -Infinity }] };
+    expect(writeFamilies([{ ...about, type: 'gauge' }], 'text')).to.equal(
+      '# HELP odd a "b"\\\\\\n\n# TYPE odd gauge\nodd -Inf\n',
+    );
+    expect(writeFamilies([{ ...about, type: 'gauge' }], 'openmetrics')).to.equal(
+      '# HELP odd a \\"b\\"\\\\\\n\n# TYPE odd gauge\nodd -Inf\n# EOF\n',
+    );
+    // Where ours and prom-client's differ, neither is read as another thing.
+    const theirs = parseExposition(await metrics.registry.metrics());
+    const ours = await scrape(metrics);
+    expect([...ours.keys()]).to.deep.equal([...theirs.keys()]);
+    for (const [name, { type, help, samples }] of theirs) {
+      // They come and go with what the process does.
+      if (/^nodejs_(active|gc)_/.test(name)) continue;
+      expect(
+        [ours.get(name)?.type, ours.get(name)?.help, ours.get(name)?.samples.map((sample) => sample.labels)],
+        name,
+      ).to.deep.equal([type, help, samples.map((sample) => sample.labels)]);
+    }
   });
 
   it('can be read as JSON through the registry, labels included', async () => {

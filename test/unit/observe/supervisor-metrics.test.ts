@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { Metrics } from '../../../src/observe/metrics.ts';
 import {
   EXIT_REASONS,
+  type MountRow,
   SupervisorMetrics,
   WORKER_STATES,
   type WorkerRow,
@@ -14,6 +15,7 @@ const row = (fields: Partial<WorkerRow> & { slot: number }): WorkerRow => ({
   residentBytes: null,
   cpuSeconds: 0,
   statsAge: null,
+  heapUsed: null,
   ...fields,
 });
 
@@ -21,11 +23,18 @@ describe('observe/supervisor-metrics', () => {
   let metrics: Metrics;
   let supervisor: SupervisorMetrics;
   let table: WorkerRow[];
+  let mounts: MountRow[];
 
   beforeEach(() => {
     table = [];
+    mounts = [];
     metrics = new Metrics();
-    supervisor = new SupervisorMetrics(metrics.registry, () => table);
+    supervisor = new SupervisorMetrics(metrics.registry, {
+      workers: () => table,
+      mounts: () => mounts,
+      places: () => ({ node: 3, python: 4 }),
+      generation: () => 7,
+    });
   });
 
   it('has its series at 0 before anything has happened', async () => {
@@ -55,6 +64,23 @@ describe('observe/supervisor-metrics', () => {
     expect(await states()).to.deep.equal({ starting: 0, ready: 0, draining: 0, stuck: 1, dead: 1 });
     table = [];
     expect(await states()).to.deep.equal({ starting: 0, ready: 0, draining: 0, stuck: 0, dead: 0 });
+  });
+
+  it('shows how the mounts are, how many workers there are to be, and which generation serves', async () => {
+    mounts = [
+      { mount: 'shop', state: 'degraded' },
+      { mount: 'api', state: 'ready' },
+    ];
+    const state = (mount: string, is: string): Promise<number | undefined> =>
+      value(metrics, 'viaduct_mount_state', { mount, state: is });
+    for (const is of ['ready', 'degraded', 'failed'])
+      expect(await state('shop', is), is).to.equal(is === 'degraded' ? 1 : 0);
+    expect(await state('api', 'ready')).to.equal(1);
+    expect(await value(metrics, 'viaduct_workers_wanted', { kind: 'node' })).to.equal(3);
+    expect(await value(metrics, 'viaduct_workers_wanted', { kind: 'python' })).to.equal(4);
+    expect(await value(metrics, 'viaduct_generation')).to.equal(7);
+    mounts = [];
+    expect(await state('shop', 'ready')).to.equal(undefined);
   });
 
   it('counts spawns, boots and exits by reason', async () => {
@@ -101,7 +127,7 @@ describe('observe/supervisor-metrics', () => {
   it('adds up memory over the two processes of a slot, and shows the older of their numbers', async () => {
     table = [
       row({ slot: 3, state: 'draining', residentBytes: 100, statsAge: 7 }),
-      row({ slot: 3, residentBytes: 20, statsAge: 0.5 }),
+      row({ slot: 3, residentBytes: 20, statsAge: 0.5, heapUsed: 9 }),
       row({ slot: 4, residentBytes: 5, statsAge: 1 }),
       row({ slot: 5, state: 'starting' }),
       row({ slot: 6, state: 'dead', residentBytes: 9, statsAge: 9, cpuSeconds: 9 }),

@@ -175,7 +175,7 @@ describe('runtime/generation', () => {
   it('replaces one worker at a time', () => {
     make(3, ['/a', '/b'], 10);
     serve();
-    for (const child of children) child.stats = { requests: 10, inFlight: 0 };
+    for (const child of children) child.stats = { requests: 10, inFlight: 0, heapUsed: 1 };
     for (let ticks = 0; ticks < 3; ticks += 1) generation.tick(performance.now());
     expect(children.slice(3).map(({ slot }) => slot)).to.deep.equal([0]);
     children[3]?.boots();

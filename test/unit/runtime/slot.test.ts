@@ -153,7 +153,7 @@ describe('runtime/slot', () => {
     it('keeps the old one where the new one is dropped or dies, and waits before it tries again', () => {
       const old = fill();
       recycle = { ...recycle, maxRequests: 1 };
-      old.stats = { requests: 1, inFlight: 0 };
+      old.stats = { requests: 1, inFlight: 0, heapUsed: 1 };
       expect(slot.due(performance.now())).to.equal('max_requests');
       slot.replace('max_requests');
       verdict = 'drop';
@@ -206,14 +206,14 @@ describe('runtime/slot', () => {
       const now = performance.now();
       expect(slot.due(now)).to.equal(null);
       recycle = { maxRequests: 10, maxAge: 1000, maxMemory: 100, jitter: 0 };
-      old.stats = { requests: 9, inFlight: 0 };
+      old.stats = { requests: 9, inFlight: 0, heapUsed: 1 };
       old.usage = { rss: 99, cpu: 0 };
       old.startedAt = now - 999;
       expect(slot.due(now)).to.equal(null);
       expect(slot.due(now + 1)).to.equal('max_age');
       old.usage = { rss: 100, cpu: 0 };
       expect(slot.due(now)).to.equal('max_memory');
-      old.stats = { requests: 10, inFlight: 0 };
+      old.stats = { requests: 10, inFlight: 0, heapUsed: 1 };
       expect(slot.due(now)).to.equal('max_requests');
     });
 
@@ -224,7 +224,7 @@ describe('runtime/slot', () => {
         children = [];
         const old = fill();
         let requests = 0;
-        do old.stats = { requests: (requests += 1), inFlight: 0 };
+        do old.stats = { requests: (requests += 1), inFlight: 0, heapUsed: 1 };
         while (slot.due(performance.now()) === null);
         return requests;
       });
