@@ -147,6 +147,7 @@ function completeMount(mount: FileMount, file: FileConfig, folder: string): Moun
     middleware: mount.middleware.map(({ use, options }) => ({ use: resolveReference(use, folder), options })),
     timeouts: { body, send, request, queue: wait, boot, ...mount.timeouts },
     limits: { bodySize, responseHeadersSize, requests, queue, ...mount.limits },
+    accessLog: mount.accessLog,
     python: mount.interface === 'python' ? completePython(mount.python, file.recycle, folder) : null,
   };
 }

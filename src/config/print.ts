@@ -91,7 +91,13 @@ function toFile(config: Config): Record<string, unknown> {
     recycle: recycleToFile(recycle),
     mounts: config.mounts.map(mountToFile),
     admin: admin === null ? false : { address: formatAddress(admin.address) },
-    log: { level: log.level, file: log.file, access: log.access, slow: orZero(log.slow, formatDuration) },
+    log: {
+      level: log.level,
+      file: log.file,
+      access: { ...log.access, sample: formatPercentage(log.access.sample) },
+      request_id_header: log.requestIdHeader ?? false,
+      slow: orZero(log.slow, formatDuration),
+    },
   };
 }
 
@@ -115,6 +121,7 @@ function mountToFile(mount: MountConfig): Record<string, unknown> {
     middleware: mount.middleware.map(middlewareToFile),
     timeouts: timeoutsToFile(mount.timeouts),
     limits: limitsToFile(mount.limits),
+    access_log: mount.accessLog,
     ...(mount.python === null ? {} : { python: pythonToFile(mount.python) }),
   };
 }

@@ -3,7 +3,7 @@ import type { AbortPhase, MountMetrics, ShedReason } from '../observe/mount-metr
 import type { Waiting } from './admission.ts';
 import { Delivery, type DeliveryOwner } from './delivery.ts';
 import { makeEnviron, type RequestEnviron } from './environ.ts';
-import { errorPage } from './error-page.ts';
+import { type ErrorPage, errorPage, type Explain } from './error-page.ts';
 import { ErrorLines, type LineSink } from './error-stream.ts';
 import { GatewayError } from './errors.ts';
 import type { GatewayEvents, RequestPhase, RequestRecord, RunningRequest } from './events.ts';
@@ -13,6 +13,8 @@ import type { Mount } from './mount.ts';
 import { requestUri } from './path.ts';
 import { Response, type ResponseOwner } from './response.ts';
 import type { Member } from './roster.ts';
+import { type TraceContext, traceContext } from './trace-context.ts';
+import type { RequestSpan, Tracing } from './tracing.ts';
 
 /** nginx's code for a client that left before there was an answer. */
 const CLIENT_CLOSED_REQUEST = 499;
@@ -22,6 +24,10 @@ export interface CallOwner {
   readonly events: GatewayEvents;
   /** Counts requests that no mount answers. */
   readonly noMount: MountMetrics;
+  /** Makes spans of requests; null: nobody traces. */
+  readonly tracing: Tracing | null;
+  /** Makes pages that say what went wrong; null: clients are not told. */
+  readonly explain: Explain | null;
   /** The call has ended, and the application is done with it. */
   left(call: Call): void;
 }
@@ -37,6 +43,7 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Re
   #mount: Mount | null = null;
   #response: Response | null = null;
   #delivery: Delivery | null = null;
+  #span: RequestSpan | null = null;
   #waits = false;
   #holdsPlace = false;
   #deadline = Infinity;
@@ -48,6 +55,7 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Re
   queuedAt = 0;
   queued = 0;
   aborted: AbortPhase | null = null;
+  abortReason: AbortReason | null = null;
   place = -1;
 
   constructor(exchange: Exchange, owner: CallOwner) {
@@ -67,6 +75,10 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Re
     return this.exchange.protocol;
   }
 
+  get trace(): TraceContext | null {
+    return this.#span ?? traceContext(this.environ['HTTP_TRACEPARENT']);
+  }
+
   get bytesIn(): number {
     return this.exchange.body.received;
   }
@@ -82,6 +94,7 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Re
     // What came together with the params was not measured yet: only now is the limit known.
     const size = declared === -1 ? received : declared;
     this.#mount = mount;
+    if (this.#owner.tracing !== null) this.#beginSpan(this.#owner.tracing);
     this.exchange.configure(mount.limits);
     if (bodySize > 0 && size > bodySize) {
       this.refuse(413, `the body has ${size} bytes or more, limits.body_size is ${bodySize}`);
@@ -97,6 +110,7 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Re
 
   /** Answers with an error page instead of an application. */
   refuse(status: number, why: string, retryAfter?: number): void {
+    if (this.#owner.tracing !== null) this.#beginSpan(this.#owner.tracing);
     this.#metrics.requestStarted();
     this.#owner.events.warned(this, `Refused request with ${status}: ${why}`);
     this.#sendError(status, retryAfter);
@@ -181,10 +195,10 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Re
   failed(error: unknown): void {
     if (this.#over) return;
     const response = this.#response;
+    this.#span?.failed(error);
     this.#owner.events.failed(this, error);
     this.#controller.abort(error);
-    if (response === null || !response.onWire)
-      this.#sendError(error instanceof GatewayError ? error.status : 500);
+    if (response === null || !response.onWire) this.#sendFailure(error);
     // The client has all it was promised; what failed came after that.
     else if (response.isFull) response.finish();
     else this.#abort('app_error');
@@ -218,8 +232,16 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Re
     this.#holdsPlace = true;
     mount.metrics.requestStarted();
     if (mount.requestTimeout > 0) this.#deadline = this.exchange.startedAt + mount.requestTimeout;
-    this.#delivery = new Delivery(this.exchange, this.#newResponse(mount.responseHeadersSize), this);
-    this.#delivery.start(mount.app, this.environ);
+    const delivery = new Delivery(this.exchange, this.#newResponse(mount.responseHeadersSize), this);
+    this.#delivery = delivery;
+    if (this.#span === null) delivery.start(mount.app, this.environ);
+    else this.#span.run(() => delivery.start(mount.app, this.environ));
+  }
+
+  #beginSpan(tracing: Tracing): void {
+    const { environ, exchange } = this;
+    const mountPath = this.#mount?.path ?? null;
+    this.#span ??= tracing.begin({ environ, mountPath, startedAt: exchange.startedAt });
   }
 
   #newResponse(maxHeaders: number): Response {
@@ -229,6 +251,7 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Re
   }
 
   #cutOff(error: GatewayError, reason: AbortReason): void {
+    this.#span?.failed(error);
     this.#owner.events.failed(this, error);
     this.#controller.abort(error);
     if (this.#waits) this.#leaveQueue();
@@ -252,6 +275,7 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Re
   #abort(reason: AbortReason): void {
     const phase = this.#response?.onWire === true ? 'sending' : this.#waits ? 'queued' : 'running';
     this.aborted = phase;
+    this.abortReason = reason;
     this.#metrics.aborted(phase);
     this.exchange.abort(reason);
   }
@@ -276,8 +300,13 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Re
     this.#metrics.dequeued(this.queued / 1000);
   }
 
-  #sendError(status: number, retryAfter?: number): void {
-    const page = errorPage(status, this.environ['viaduct.request_id'], retryAfter);
+  #sendFailure(error: unknown): void {
+    const status = error instanceof GatewayError ? error.status : 500;
+    this.#sendError(status, undefined, this.#owner.explain?.(this, status, error));
+  }
+
+  #sendError(status: number, retryAfter?: number, explained?: ErrorPage | null): void {
+    const page = explained ?? errorPage(status, this.environ['viaduct.request_id'], retryAfter);
     (this.#response ?? this.#newResponse(0)).sendError(page.status, page.headers, page.body);
   }
 
@@ -289,6 +318,7 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Re
     this.#errors.flush();
     const method = this.environ.REQUEST_METHOD;
     this.#metrics.requestFinished(method, this.status, this.duration / 1000, this.bytesIn, this.bytesOut);
+    this.#span?.end(this);
     this.#owner.events.finished(this);
     if (this.#delivery === null) this.left();
     else this.#delivery.stop();

@@ -5,7 +5,7 @@ const GIVEN = /^[\x21-\x7e]{1,128}$/;
 const PREFIX = `${randomBytes(6).toString('hex')}-`;
 let count = 0;
 
-/** `given` (X-Request-ID) where it is printable ASCII of a sane length; otherwise unique over processes and restarts. */
+/** `given` (X-Request-ID, say) where it is printable ASCII of a sane length; otherwise unique over processes and restarts. */
 export function requestId(given: unknown): string {
   if (typeof given === 'string' && GIVEN.test(given)) return given;
   count += 1;

@@ -211,6 +211,7 @@ function configOf(setup: WorkerSetup, folder: string): Config {
       app: { kind: 'file', file: moduleOf(apps, folder), exportName: `app${at}` },
       interface: 'wsgi',
       env: {},
+      accessLog: true,
       middleware: [],
       python: null,
       limits: { ...limits, ...mount.limits },
@@ -220,7 +221,8 @@ function configOf(setup: WorkerSetup, folder: string): Config {
     log: {
       level: 'trace',
       file: null,
-      access: { enabled: true, file: null, format: 'json' },
+      access: { enabled: true, file: null, format: 'json', sample: 1, exclude: [] },
+      requestIdHeader: 'X-Request-ID',
       slow: 0,
     },
   };

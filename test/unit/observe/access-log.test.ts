@@ -12,6 +12,8 @@ const ENTRY: AccessEntry = {
   remoteAddr: '192.0.2.7',
   method: 'GET',
   uri: '/a?b=c',
+  scheme: 'https',
+  host: 'example.com',
   protocol: 'HTTP/1.1',
   upstream: 'fastcgi',
   status: 200,
@@ -38,8 +40,9 @@ describe('observe/access-log json', () => {
   it('has the named fields, with units', () => {
     expect(jsonLine({ ...ENTRY, aborted: 'sending', userAgent: 'curl', referer: 'http://x/' })).to.equal(
       '{"time":"2026-01-02T03:04:05.067Z","request_id":"abc123","mount":"api","remote_addr":"192.0.2.7",' +
-        '"method":"GET","uri":"/a?b=c","protocol":"HTTP/1.1","upstream":"fastcgi","status":200,"bytes_in":0,' +
-        '"bytes_out":12,"duration":0.012346,"queue":0.000000,"aborted":"sending","user_agent":"curl",' +
+        '"method":"GET","uri":"/a?b=c","scheme":"https","host":"example.com","protocol":"HTTP/1.1",' +
+        '"upstream":"fastcgi","status":200,"bytes_in":0,"bytes_out":12,' +
+        '"duration":0.012346,"queue":0.000000,"app":0.012346,"aborted":"sending","user_agent":"curl",' +
         '"referer":"http://x/"}\n',
     );
     expect(JSON.parse(jsonLine(ENTRY))).not.to.have.any.keys(
