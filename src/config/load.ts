@@ -130,6 +130,7 @@ function complete(file: FileConfig, folder: string): Config {
     mounts: file.mounts.map((mount) => completeMount(mount, file, folder)),
     admin: admin === null ? null : { address: resolveAddress(admin.address, folder) },
     log: { ...log, file: absolute(log.file), access: { ...log.access, file: absolute(log.access.file) } },
+    development: false,
   };
 }
 

@@ -21,7 +21,7 @@ import { type FilePython, python } from './python-schema.ts';
 import { type Config, INTERFACES, type MountConfig, type MountLimits, type MountTimeouts } from './types.ts';
 
 /** What the schema makes of the file, before paths are absolute and mounts inherit. */
-export interface FileConfig extends Omit<Config, 'mounts'> {
+export interface FileConfig extends Omit<Config, 'mounts' | 'development'> {
   mounts: FileMount[];
 }
 

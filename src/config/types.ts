@@ -25,6 +25,8 @@ export interface Config {
   /** null: off. */
   admin: { address: Address } | null;
   log: LogConfig;
+  /** Of no file: `serve --watch`. Browsers are shown what went wrong, and no app has to load. */
+  development: boolean;
 }
 
 export interface ListenerConfig {

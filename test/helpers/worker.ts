@@ -218,6 +218,7 @@ function configOf(setup: WorkerSetup, folder: string): Config {
       timeouts: { ...timeouts, ...mount.timeouts },
     })),
     admin: null,
+    development: false,
     log: {
       level: 'trace',
       file: null,

@@ -88,6 +88,7 @@ describe('loadConfig', () => {
         requestIdHeader: 'X-Request-ID',
         slow: 2000,
       },
+      development: false,
     });
   });
 
