@@ -23,6 +23,10 @@ export const MASK = '***';
 const SECRET_NAME = /KEY|TOKEN|SECRET|PASS|CREDENTIAL|DSN/i;
 const URL_WITH_USER = /[a-z][a-z0-9+.-]*:\/\/[^/\s@]+@/i;
 
+/** Whether a value is not to be seen, by its name or its form. */
+export const looksSecret = (name: string, value: string): boolean =>
+  SECRET_NAME.test(name) || URL_WITH_USER.test(value);
+
 /**
  * A copy in which the values of `mounts[].env` and of middleware options are masked where their name or form says
  * secret, or where they came from the environment.

@@ -3,8 +3,10 @@
 import type { PoolState } from '../apps/python/lane-server.ts';
 import type { Config } from '../config/types.ts';
 import { type AccessLog, createAccessLog } from '../observe/access-log.ts';
+import { sayThrown } from '../observe/describe-error.ts';
 import { createLogger, type Log } from '../observe/logger.ts';
 import { MetricSlots } from '../observe/metric-slots.ts';
+import { mountOf } from './blame.ts';
 import { giveTo, Outbox } from './handover.ts';
 import { keepRequestsYoung } from './heap.ts';
 import {
@@ -183,7 +185,9 @@ export class WorkerProcess {
 
   #blame(error: unknown, what: string): void {
     if (this.#parts === null) throw error;
-    this.#parts.log.logger.error({ err: error }, what);
+    const { config, log } = this.#parts;
+    const mount = mountOf(error, config.mounts);
+    log.logger.error({ ...(mount !== undefined && { mount }), err: error }, `${what}: ${sayThrown(error)}`);
   }
 
   #unfit(error: unknown): void {

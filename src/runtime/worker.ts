@@ -104,8 +104,11 @@ export class Worker {
    * @returns the mounts that failed
    */
   async boot(options?: BootOptions): Promise<readonly BootFailure[]> {
+    // What only developers may see is not even loaded elsewhere.
+    const pages = this.#config.development ? await import('./dev-page/explain.ts') : null;
     const { mounts, failures, lanes } = await bootMounts(this.#config, this.#metrics, {
       python: this.#python,
+      explain: pages?.explainBoot,
       ...options,
     });
     this.#lanes = lanes;
@@ -113,6 +116,7 @@ export class Worker {
     const gateway = new Gateway(mounts, this.#log, noMount, {
       multiprocess: this.#multiprocess,
       requestIdKey: headerKey(this.#config.log.requestIdHeader),
+      explain: pages?.explainFailure,
     });
     // The apps are loaded, and what is to trace them most often too.
     const providers = new ProviderWatch(gateway, this.#logger);

@@ -80,7 +80,9 @@ export class Pool implements SlotOwner<PythonProcess> {
   }
 
   get state(): PoolState {
-    return { mount: this.mount, isDown: this.#failure !== null && this.unready !== null };
+    const { mount } = this;
+    if (this.#failure === null || this.unready === null) return { mount, isDown: false };
+    return { mount, isDown: true, failure: this.#failure.message };
   }
 
   /** Where the threads meet the worker in that place. */

@@ -147,7 +147,7 @@ describe('runtime/python/pool', () => {
       at(0).ends('boot_error', 'ImportError: no\nTraceback');
       expect(await booted).to.deep.equal({ mount: '/py', message: 'ImportError: no\nTraceback' });
       expect(pool.unready).to.equal('mount /py did not boot: ImportError: no');
-      expect(states).to.deep.equal([{ mount: '/py', isDown: true }]);
+      expect(states).to.deep.equal([{ mount: '/py', isDown: true, failure: 'ImportError: no\nTraceback' }]);
       expect(timers.at(-1)?.delay).to.equal(200);
       timers.at(-1)?.fire();
       at(1).ends('boot_error', 'ImportError: no');
