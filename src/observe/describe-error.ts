@@ -23,8 +23,15 @@ const MAX_PROPERTIES = 16;
 /** Said by the others already. */
 const KNOWN = new Set(['name', 'message', 'stack', 'type', 'cause', 'errors']);
 
+/** Stands for undefined, which a logger leaves out before it is described. */
+const UNDEFINED = Symbol('undefined');
+
+/** What to hand to a logger as `err`. */
+export const loggable = (thrown: unknown): unknown => (thrown === undefined ? UNDEFINED : thrown);
+
 export function describeThrown(thrown: unknown): DescribedError {
   try {
+    if (thrown === UNDEFINED) return notAnError(undefined);
     return isError(thrown) ? describe(thrown) : notAnError(thrown);
   } catch {
     return { type: typeof thrown, message: 'it cannot be shown' };

@@ -11,16 +11,14 @@ const FRAME = /^(\s+at .*?\(?)((?:file:\/\/)?\/[^\s()]+\.[cm]?js):(\d+):(\d+)(\)
 const MENTION = '//# sourceMappingURL=';
 /** Bytes; what is larger is left alone: reading it would hold up the requests. */
 const MAX_SIZE = 16 * 1024 * 1024;
-const MAX_FILES = 100;
+const MAX_FILES = 500;
 
 interface Known {
-  readonly changedAt: number;
   /** What the sources of the map are relative to, with a slash at its end. */
   readonly base: string;
   readonly map: SourceMap | null;
 }
 
-/** The youngest last. */
 const maps = new Map<string, Known>();
 
 /** `stack` with the places of the sources where their maps are found. */
@@ -53,22 +51,31 @@ function find(path: string, row: number, column: number): string | null {
   return `${shown}:${entry.originalLine + 1}:${entry.originalColumn + 1}`;
 }
 
+/** Once a file: the code that runs is that of its first reading, whatever stands there by now. */
 function load(path: string): Known {
-  const { mtimeMs } = statSync(path);
   const known = maps.get(path);
-  if (known?.changedAt === mtimeMs) return known;
-  const read = { changedAt: mtimeMs, ...readMap(path) };
-  maps.delete(path);
+  if (known !== undefined) return known;
+  const read = readMap(path);
+  if (maps.size >= MAX_FILES) maps.delete(maps.keys().next().value ?? '');
   maps.set(path, read);
-  if (maps.size > MAX_FILES) maps.delete(maps.keys().next().value ?? '');
   return read;
 }
 
-function readMap(path: string): Pick<Known, 'base' | 'map'> {
-  const none = { base: '', map: null };
+function readMap(path: string): Known {
+  try {
+    return parseMap(path);
+  } catch {
+    return NONE;
+  }
+}
+
+const NONE: Known = { base: '', map: null };
+
+/** @throws where the map is no JSON, or says nonsense */
+function parseMap(path: string): Known {
   const code = readText(path) ?? '';
   const at = code.lastIndexOf(MENTION);
-  if (at === -1) return none;
+  if (at === -1) return NONE;
   const [mention = ''] = code.slice(at + MENTION.length).split(/\s/, 1);
   const inline = /^data:application\/json[^,]*?(;base64)?,(.*)$/.exec(mention);
   const file = resolve(dirname(path), decodeURIComponent(mention));
@@ -76,7 +83,7 @@ function readMap(path: string): Pick<Known, 'base' | 'map'> {
     inline === null
       ? readText(file)
       : Buffer.from(inline[2] ?? '', inline[1] === undefined ? 'utf8' : 'base64').toString('utf8');
-  if (text === null) return none;
+  if (text === null) return NONE;
   const payload = JSON.parse(text) as SourceMapPayload;
   const folder = pathToFileURL(`${inline === null ? dirname(file) : dirname(path)}/`);
   const root = payload.sourceRoot === undefined || payload.sourceRoot === '' ? '.' : payload.sourceRoot;

@@ -5,7 +5,7 @@ import type { GatewayEvents, RequestPhase, RequestRecord, RunningRequest } from 
 import { requestUri } from '../gateway/path.ts';
 import type { AccessChoice } from '../observe/access-choice.ts';
 import type { AccessLog } from '../observe/access-log.ts';
-import { sayThrown } from '../observe/describe-error.ts';
+import { loggable, sayThrown } from '../observe/describe-error.ts';
 import type { MetricSlots } from '../observe/metric-slots.ts';
 import { RateLimitedLog } from '../observe/rate-limit.ts';
 import type { ProtocolError } from '../protocol/errors.ts';
@@ -114,7 +114,7 @@ export class RequestLog implements GatewayEvents {
       if (this.#limited.allow(error.code))
         this.#logger.warn({ ...fields(request), code: error.code }, error.message);
     } else {
-      this.#logger.error({ ...fields(request), err: error }, `Request failed: ${sayThrown(error)}`);
+      this.#logger.error({ ...fields(request), err: loggable(error) }, `Request failed: ${sayThrown(error)}`);
     }
   }
 

@@ -3,7 +3,7 @@
 import type { PoolState } from '../apps/python/lane-server.ts';
 import type { Config } from '../config/types.ts';
 import { type AccessLog, createAccessLog } from '../observe/access-log.ts';
-import { sayThrown } from '../observe/describe-error.ts';
+import { loggable, sayThrown } from '../observe/describe-error.ts';
 import { createLogger, type Log } from '../observe/logger.ts';
 import { MetricSlots } from '../observe/metric-slots.ts';
 import { mountOf } from './blame.ts';
@@ -187,7 +187,10 @@ export class WorkerProcess {
     if (this.#parts === null) throw error;
     const { config, log } = this.#parts;
     const mount = mountOf(error, config.mounts);
-    log.logger.error({ ...(mount !== undefined && { mount }), err: error }, `${what}: ${sayThrown(error)}`);
+    log.logger.error(
+      { ...(mount !== undefined && { mount }), err: loggable(error) },
+      `${what}: ${sayThrown(error)}`,
+    );
   }
 
   #unfit(error: unknown): void {

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { runInNewContext } from 'node:vm';
-import { describeThrown, sayThrown } from '../../../src/observe/describe-error.ts';
+import { describeThrown, loggable, sayThrown } from '../../../src/observe/describe-error.ts';
 
 class OutOfCheese extends Error {
   readonly code = 'ERR_CHEESE';
@@ -87,6 +87,7 @@ describe('observe/describe-error', () => {
       },
     );
     expect(describeThrown(proxy).message).to.be.a('string');
+    expect(describeThrown(loggable(undefined)).type).to.equal('undefined');
   });
 
   it('leaves out what hangs on an error and is not plain and short', () => {

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { mapStack } from '../../../src/observe/source-maps.ts';
@@ -40,12 +40,11 @@ describe('observe/source-maps', () => {
     expect(mapStack(stackAt(path))).to.contain('at run (/srv/src/app.ts:5:3)');
   });
 
-  it('reads again what has changed', () => {
-    const path = file('app.js', 'x\n');
-    expect(mapStack(stackAt(path))).to.equal(stackAt(path));
+  it('reads a file once: what runs is what stood there', () => {
     file('app.js.map', payload('app.ts'));
-    file('app.js', 'x\n//# sourceMappingURL=app.js.map');
-    utimesSync(path, 1, 1);
+    const path = file('app.js', 'x\n//# sourceMappingURL=app.js.map');
+    expect(mapStack(stackAt(path))).to.contain('app.ts:5:3');
+    rmSync(path);
     expect(mapStack(stackAt(path))).to.contain('app.ts:5:3');
   });
 
