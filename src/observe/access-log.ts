@@ -151,10 +151,16 @@ function integer(value: number): string {
   return Number.isSafeInteger(value) ? String(value) : '0';
 }
 
+// Above it, and below 0, there is no time a request can take
+const MAX_SECONDS = 1e9;
+const MILLION = 1_000_000;
+
+/** With six digits after the point. By whole numbers: toFixed() takes twice as long, and was a sixth of a line. */
 function seconds(value: number): string {
-  // Most requests do not queue, and toFixed() is what costs most of a line.
-  if (value === 0) return '0.000000';
-  return Number.isFinite(value) ? value.toFixed(6) : '0.000000';
+  if (!(value > 0 && value < MAX_SECONDS)) return '0.000000';
+  const micros = Math.round(value * MILLION);
+  const whole = Math.floor(micros / MILLION);
+  return `${whole}.${String(micros - whole * MILLION + MILLION).slice(1)}`;
 }
 
 const two = (value: number): string => String(value).padStart(2, '0');

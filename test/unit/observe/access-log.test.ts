@@ -83,6 +83,13 @@ describe('observe/access-log json', () => {
     }
   });
 
+  it('has seconds with six digits, rounded', () => {
+    const times = [0, 4e-7, 6e-7, 0.000001, 0.1, 0.9999994, 0.9999996, 1, 59.123456, 86_400.5, -1];
+    const shown = times.map((duration) => /"duration":([^,]+),/.exec(jsonLine({ ...ENTRY, duration }))?.[1]);
+    expect(shown).to.deep.equal(times.map((time) => Math.max(0, time).toFixed(6)));
+    expect(jsonLine({ ...ENTRY, duration: 2, queue: 0.5 })).to.contain('"queue":0.500000,"app":1.500000');
+  });
+
   it('keeps the time right from second to second', () => {
     const times = [ENTRY.time, ENTRY.time + 1, ENTRY.time + 1000, ENTRY.time - 5000, ENTRY.time + 0.9];
     for (const time of times) {
