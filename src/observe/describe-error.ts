@@ -51,7 +51,7 @@ const isError = (value: unknown): value is Error =>
 function describe(error: Error): DescribedError {
   return {
     type: typeOf(error),
-    message: cut(String(error.message), MAX_MESSAGE),
+    message: cut(textOf(error.message), MAX_MESSAGE),
     stack: cut(stackOf(error, new Set(), 0), MAX_STACK),
     ...propertiesOf(error),
   };
@@ -72,14 +72,17 @@ const className = (value: object): string | undefined => {
 
 const typeOf = (error: Error): string => {
   const own = className(error);
-  return own === undefined || own === 'Error' ? String(error.name) : own;
+  return own === undefined || own === 'Error' ? textOf(error.name) : own;
 };
+
+/** What an error says of itself may be anything. */
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : inspect(value));
 
 /** As Node prints it: the stack, then the causes and what is gathered. */
 function stackOf(error: Error, seen: Set<unknown>, depth: number): string {
   seen.add(error);
   const { stack } = error;
-  const head = `${typeOf(error)}: ${error.message}`;
+  const head = `${typeOf(error)}: ${textOf(error.message)}`;
   const own = typeof stack === 'string' && stack !== '' ? mapStack(stack) : head;
   const inner: string[] = [];
   const add = (label: string, value: unknown): void => {

@@ -106,7 +106,7 @@ class ActiveSpan implements RequestSpan {
 }
 
 function attributesOf(environ: Environ, method: string | null): Attributes {
-  const [path = '', query = ''] = splitOnce(requestUri(environ), '?');
+  const [path, query] = splitOnce(requestUri(environ), '?');
   const host = text(environ['HTTP_HOST']) ?? '';
   const port = Number(hostPort(host) || environ.SERVER_PORT);
   return {

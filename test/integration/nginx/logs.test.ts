@@ -131,7 +131,7 @@ describe('the logs behind nginx', () => {
       const fits = ({ err }: LogLine): boolean =>
         (err as { message?: string } | undefined)?.message === `in a ${how}`;
       const found = await bridge.daemon.waitForLog(fits, how);
-      expect(String((found['err'] as { stack: string }).stack)).to.contain('fixtures/apps/stray.js');
+      expect((found['err'] as { stack: string }).stack).to.contain('fixtures/apps/stray.js');
       expect(bridge.daemon.log().filter(fits).length).to.equal(1);
     }
     await bridge.expectQuietLogs({ viaduct: [/^Request failed: /, /^An application /] });

@@ -22,7 +22,7 @@ describe('runtime/watch/watch-plan', () => {
   });
 
   it('counts sources and the configuration, and nothing that an app or viaduct writes', () => {
-    const { counts } = plan(
+    const found = plan(
       '  - {path: /, app: ./app.js}\n',
       'run_dir: var\nlog: {file: app.log.json, access: {file: a.js}}\n',
     );
@@ -38,9 +38,9 @@ describe('runtime/watch/watch-plan', () => {
       'app.log.json',
       'a.js',
     ];
-    expect(yes.filter((name) => !counts(at(name)))).to.deep.equal([]);
-    expect(no.filter((name) => counts(at(name)))).to.deep.equal([]);
-    expect(counts(`${folder.path}-beside/x.js`)).to.equal(false);
+    expect(yes.filter((name) => !found.counts(at(name)))).to.deep.equal([]);
+    expect(no.filter((name) => found.counts(at(name)))).to.deep.equal([]);
+    expect(found.counts(`${folder.path}-beside/x.js`)).to.equal(false);
     expect(plan('  - {path: /, app: viaduct:hello}\n').roots).to.deep.equal([]);
   });
 });
