@@ -12,7 +12,13 @@ import { expect } from 'chai';
 import { pino } from 'pino';
 import type { Application } from '../../../../src/gateway/contract.ts';
 import { ProviderWatch } from '../../../../src/runtime/tracing/watch-provider.ts';
-import { answering, type RequestOptions, Stage, stageFor, texts } from '../../../helpers/fake-gateway.ts';
+import {
+  answering,
+  type RequestOptions,
+  type Stage,
+  stageFor,
+  texts,
+} from '../../../helpers/fake-gateway.ts';
 import { waitFor } from '../../../helpers/wait.ts';
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
