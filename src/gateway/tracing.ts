@@ -23,6 +23,8 @@ export interface RequestSpan extends TraceContext {
   end(request: RequestRecord): void;
 }
 
+/** None of it throws, whatever those who collect spans do. */
 export interface Tracing {
-  begin(request: TracedRequest): RequestSpan;
+  /** null: it could not be made. */
+  begin(request: TracedRequest): RequestSpan | null;
 }

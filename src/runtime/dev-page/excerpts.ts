@@ -1,5 +1,6 @@
 // The lines of code that a stack or a traceback leads to. Reads source files only, and knows no page.
 import { readFileSync, statSync } from 'node:fs';
+import { basename, dirname, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export interface Excerpt {
@@ -18,15 +19,20 @@ const MAX_WIDTH = 300;
 /** In a frame of JavaScript, in the place of a syntax error, at the end of a message. */
 const SCRIPT = /(?:file:\/\/)?\/[^\s():"']+\.[cm]?[jt]sx?:\d+/g;
 const PYTHON = /^ +File "(\/[^"]+\.(?:py|wsgi))", line (\d+)/gm;
-/** Code of others, and of viaduct: not where to look first. */
-const FOREIGN =
-  /\/(?:node_modules|site-packages|dist-packages|python3(?:\.\d+)?)\/|\/apps\/python\/worker\.py$/;
+/** Code of others: not where to look first. */
+const FOREIGN = /\/(?:node_modules|site-packages|dist-packages|python3(?:\.\d+)?)\//;
+/** Nor in viaduct's own, compiled or as its source maps have it. */
+const CODE = join(import.meta.dirname, '../..');
+const OWN = basename(dirname(CODE)) === 'dist' ? [CODE, join(CODE, '../../src')] : [CODE];
+
+const isForeign = (file: string): boolean =>
+  FOREIGN.test(file) || OWN.some((folder) => file.startsWith(folder + sep));
 
 /** @param text a stack or a traceback; the frames of the app's own code that are nearest to the error, nearest first */
 export function excerptsOf(text: string): Excerpt[] {
   const found = new Map<string, Excerpt>();
   for (const [file, line] of placesIn(text)) {
-    if (FOREIGN.test(file) || found.has(`${file}:${line}`)) continue;
+    if (isForeign(file) || found.has(`${file}:${line}`)) continue;
     const excerpt = read(file, line);
     if (excerpt !== null) found.set(`${file}:${line}`, excerpt);
     if (found.size === MAX_EXCERPTS) break;

@@ -48,10 +48,32 @@ const HEADERS: TextMapGetter<Environ> = {
   get: (environ, name) => text(environ[`HTTP_${name.toUpperCase().replaceAll('-', '_')}`]),
 };
 
-export class Spans implements Tracing {
-  readonly #tracer: Tracer = trace.getTracer('viaduct', VERSION);
+/** Gives what `action` gives, or null where it throws. */
+type Attempt = <T>(action: () => T) => T | null;
 
-  begin({ environ, mountPath, startedAt }: TracedRequest): RequestSpan {
+export class Spans implements Tracing {
+  readonly #tracer: Tracer;
+  /** What follows must not reach the request. */
+  readonly #attempt: Attempt;
+
+  /** @param failed told what a span processor, a sampler or the like throws */
+  constructor(failed: (error: unknown) => void) {
+    this.#tracer = trace.getTracer('viaduct', VERSION);
+    this.#attempt = (action) => {
+      try {
+        return action();
+      } catch (error) {
+        failed(error);
+        return null;
+      }
+    };
+  }
+
+  begin(request: TracedRequest): RequestSpan | null {
+    return this.#attempt(() => this.#start(request));
+  }
+
+  #start({ environ, mountPath, startedAt }: TracedRequest): RequestSpan {
     const method = METHODS.has(environ.REQUEST_METHOD) ? environ.REQUEST_METHOD : null;
     const name = [method ?? 'HTTP', ...(mountPath === null ? [] : [mountPath === '' ? '/' : mountPath])].join(
       ' ',
@@ -62,7 +84,7 @@ export class Spans implements Tracing {
       { kind: SpanKind.SERVER, startTime: epoch(startedAt), attributes: attributesOf(environ, method) },
       parent,
     );
-    return new ActiveSpan(span, trace.setSpan(parent, span));
+    return new ActiveSpan(span, trace.setSpan(parent, span), this.#attempt);
   }
 }
 
@@ -71,14 +93,16 @@ class ActiveSpan implements RequestSpan {
   readonly spanId: string;
   readonly #span: Span;
   readonly #context: Context;
+  readonly #attempt: Attempt;
   #failure: string | null = null;
 
-  constructor(span: Span, own: Context) {
+  constructor(span: Span, own: Context, attempt: Attempt) {
     const { traceId, spanId } = span.spanContext();
     this.traceId = traceId;
     this.spanId = spanId;
     this.#span = span;
     this.#context = own;
+    this.#attempt = attempt;
   }
 
   run(work: () => void): void {
@@ -88,10 +112,15 @@ class ActiveSpan implements RequestSpan {
   failed(error: unknown): void {
     const { type, message, stack } = describeThrown(error);
     this.#failure = type;
-    this.#span.recordException({ name: type, message, ...(stack !== undefined && { stack }) });
+    const exception = { name: type, message, ...(stack !== undefined && { stack }) };
+    this.#attempt(() => this.#span.recordException(exception));
   }
 
-  end({ status, aborted, abortReason }: RequestRecord): void {
+  end(request: RequestRecord): void {
+    this.#attempt(() => this.#end(request));
+  }
+
+  #end({ status, aborted, abortReason }: RequestRecord): void {
     const span = this.#span;
     if (status !== 0) span.setAttribute('http.response.status_code', status);
     const isError = status >= FIRST_SERVER_ERROR || aborted !== null;

@@ -2,6 +2,7 @@
 // now or later. Where none has, not even the API is loaded: an app's own copy of it shares one global with ours.
 import type { Logger } from 'pino';
 import type { Tracing } from '../../gateway/tracing.ts';
+import { loggable, sayThrown } from '../../observe/describe-error.ts';
 
 /** Where every copy of @opentelemetry/api of major version 1 keeps what was registered. */
 const SHARED = Symbol.for('opentelemetry.js.api.1');
@@ -21,6 +22,8 @@ export class ProviderWatch {
   readonly #target: Traceable;
   readonly #logger: Logger;
   #provider: unknown = undefined;
+  /** The provider whose failure was logged. */
+  #saidOf: unknown = undefined;
 
   constructor(target: Traceable, logger: Logger) {
     this.#target = target;
@@ -50,9 +53,16 @@ export class ProviderWatch {
         return;
       }
       const { Spans } = await import('./spans.ts');
-      this.#target.tracing = new Spans();
+      this.#target.tracing = new Spans((error) => this.#failed(error));
     } catch (error) {
-      this.#logger.error({ err: error }, 'Cannot trace requests');
+      this.#failed(error);
     }
+  }
+
+  /** Once a provider: the next request is likely to meet the same. */
+  #failed(error: unknown): void {
+    if (this.#saidOf === this.#provider) return;
+    this.#saidOf = this.#provider;
+    this.#logger.error({ err: loggable(error) }, `Cannot trace requests: ${sayThrown(error)}`);
   }
 }

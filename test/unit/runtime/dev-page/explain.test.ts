@@ -6,6 +6,7 @@ import type { RequestRecord } from '../../../../src/gateway/events.ts';
 import { explainBoot, explainFailure } from '../../../../src/runtime/dev-page/explain.ts';
 import { excerptsOf } from '../../../../src/runtime/dev-page/excerpts.ts';
 import { makeEnviron } from '../../../helpers/mini-gateway.ts';
+import { projectRoot } from '../../../helpers/project.ts';
 import { makeTempDir, removeTempDir } from '../../../helpers/temp.ts';
 
 const SECRETS = {
@@ -98,6 +99,8 @@ describe('runtime/dev-page', () => {
     at g (file://${folder}/a.js:10:3)
     at h (${folder}/c.ts:1:7)
     at g (file://${folder}/a.js:10:9)
+    at i (${projectRoot}/src/gateway/call.ts:1:1)
+    at j (file://${projectRoot}/dist/src/gateway/call.js:1:1)
     at node:internal/x.js:1:1`;
       expect(
         excerptsOf(stack).map(({ file, line, first, code }) => [file, line, first, code.length]),

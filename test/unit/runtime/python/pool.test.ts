@@ -93,6 +93,7 @@ describe('runtime/python/pool', () => {
       lanePath: (worker) => `w${worker}`,
       workers,
       graceful: 10,
+      repeats: true,
       ids: null,
       logs: { logger: { info: log, error: log, warn: log } as never },
       events: { spawned: log, serving: log, exited: log, state: (state) => states.push(state) },

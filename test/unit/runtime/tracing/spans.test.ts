@@ -182,6 +182,32 @@ describe('runtime/tracing', () => {
     });
   });
 
+  it('cost no request where those who collect them fail', async () => {
+    const lines: string[] = [];
+    const fail = (): never => {
+      throw new Error('the collector broke');
+    };
+    for (const broken of ['onStart', 'onEnd'] as const) {
+      trace.disable();
+      const processor = new SimpleSpanProcessor(exporter);
+      processor[broken] = fail;
+      trace.setGlobalTracerProvider(new BasicTracerProvider({ spanProcessors: [processor] }));
+      const stage = stageFor(answering(texts('x')));
+      const logger = pino({}, { write: (line: string) => void lines.push(line) });
+      await new ProviderWatch(stage.gateway, logger).look();
+      const answers = [stage.handle(), stage.handle()];
+      await stage.settled();
+      expect(answers.map(({ status }) => status)).to.deep.equal(['200 OK', '200 OK']);
+    }
+    expect(
+      lines.filter((line) => line.includes('Cannot trace requests: the collector broke')),
+    ).to.have.lengthOf(2);
+    trace.disable();
+    trace.setGlobalTracerProvider(
+      new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }),
+    );
+  });
+
   it('are made from the next look on, until the provider is taken away', async () => {
     const stage = stageFor(answering(texts('x')));
     const watch = new ProviderWatch(stage.gateway, silent);
