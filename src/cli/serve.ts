@@ -5,22 +5,29 @@ import { Master } from '../runtime/master.ts';
 import { takePassedSockets } from '../runtime/passed-sockets.ts';
 import { PrivilegeError } from '../runtime/privileges.ts';
 import { handleSignals } from '../runtime/signals.ts';
+import { AppWatch } from '../runtime/watch/app-watch.ts';
 import { SocketError } from '../transport/unix-socket.ts';
 import { CONFIG_PLACES, loadConfig, type LoadedConfig } from '../config/load.ts';
 import { ConfigError, formatProblem } from '../config/problems.ts';
+import { createLogger } from '../observe/logger.ts';
 import { readArguments } from './arguments.ts';
 import { checkSurroundings } from './check-surroundings.ts';
 import { openConfig } from './check.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import type { Io } from './io.ts';
 
-const USAGE = `Usage: viaduct serve [-c FILE]
+const USAGE = `Usage: viaduct serve [-c FILE] [--watch]
 Serves in the foreground. TERM, QUIT and INT stop it gracefully, a second one at once; HUP reloads the configuration,
 USR1 reopens the log files, TTIN and TTOU make it one worker more or fewer.
   -c, --config FILE  default: ${CONFIG_PLACES.join(', then ')}
+  --watch            for development: reloads when files of the apps or the configuration change, and shows browsers
+                     what went wrong
 `;
 
-const OPTIONS = { config: { type: 'string', short: 'c' } } as const;
+const OPTIONS = { config: { type: 'string', short: 'c' }, watch: { type: 'boolean' } } as const;
+
+/** Milliseconds for requests in flight at a reload: with --watch a stream must not hold the next one up. */
+const WATCH_GRACE = 1000;
 
 /** Resolves when viaduct has stopped: 0, or why it could not start (3, 73, 77, 78). */
 export async function runServe(argv: string[], io: Io): Promise<number> {
@@ -35,19 +42,38 @@ export async function runServe(argv: string[], io: Io): Promise<number> {
   // Node's threads, and so the watchdog, need a current folder that is there
   if (io.cwd === '') process.chdir(dirname(loaded.file));
   try {
-    const master = new Master({
-      loaded,
-      load: () => loadAgain(loaded.file, io),
-      passed: takePassedSockets(io.env, process.pid),
-    });
-    handleSignals(master);
-    await master.start();
-    await master.stopped;
+    await serve(loaded, options.watch === true, io);
     return EXIT.ok;
   } catch (error) {
     io.stderr(`viaduct: ${explain(error)}\n`);
     return exitCode(error);
   }
+}
+
+async function serve(first: LoadedConfig, watches: boolean, io: Io): Promise<void> {
+  const adapt = (loaded: LoadedConfig): LoadedConfig => (watches ? forDevelopment(loaded) : loaded);
+  let loaded = adapt(first);
+  const master = new Master({
+    loaded,
+    load: () => (loaded = adapt(loadAgain(first.file, io))),
+    passed: takePassedSockets(io.env, process.pid),
+  });
+  handleSignals(master);
+  await master.start();
+  if (watches) {
+    const { level, file } = loaded.config.log;
+    const { logger } = createLogger({ level, file });
+    const watch = new AppWatch({ loaded: () => loaded, reload: () => master.reload(), logger });
+    await master.gone;
+    watch.close();
+  }
+  await master.stopped;
+}
+
+function forDevelopment(loaded: LoadedConfig): LoadedConfig {
+  const { timeouts } = loaded.config;
+  const graceful = Math.min(timeouts.graceful, WATCH_GRACE);
+  return { ...loaded, config: { ...loaded.config, development: true, timeouts: { ...timeouts, graceful } } };
 }
 
 /** @throws {ConfigError} */

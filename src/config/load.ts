@@ -131,6 +131,7 @@ function complete(file: FileConfig, folder: string): Config {
     mounts: file.mounts.map((mount) => completeMount(mount, file, folder)),
     admin: admin === null ? null : { address: resolveAddress(admin.address, folder) },
     log: { ...log, file: absolute(log.file), access: { ...log.access, file: absolute(log.access.file) } },
+    development: false,
   };
 }
 
@@ -148,6 +149,7 @@ function completeMount(mount: FileMount, file: FileConfig, folder: string): Moun
     middleware: mount.middleware.map((each) => completeMiddleware(each, folder)),
     timeouts: { body, send, request, queue: wait, boot, ...mount.timeouts },
     limits: { bodySize, responseHeadersSize, requests, queue, ...mount.limits },
+    accessLog: mount.accessLog,
     python: mount.interface === 'python' ? completePython(mount.python, file.recycle, folder) : null,
   };
 }

@@ -24,6 +24,10 @@ export const MASK = '***';
 const SECRET_NAME = /KEY|TOKEN|SECRET|PASS|CREDENTIAL|DSN/i;
 const URL_WITH_USER = /[a-z][a-z0-9+.-]*:\/\/[^/\s@]+@/i;
 
+/** Whether a value is not to be seen, by its name or its form. */
+export const looksSecret = (name: string, value: string): boolean =>
+  SECRET_NAME.test(name) || URL_WITH_USER.test(value);
+
 /**
  * A copy in which the values of `mounts[].env` and of middleware options are masked where their name or form says
  * secret, or where they came from the environment.
@@ -103,7 +107,13 @@ function toFile(config: Config): Record<string, unknown> {
     recycle: recycleToFile(recycle),
     mounts: config.mounts.map(mountToFile),
     admin: admin === null ? false : { address: formatAddress(admin.address) },
-    log: { level: log.level, file: log.file, access: log.access, slow: orZero(log.slow, formatDuration) },
+    log: {
+      level: log.level,
+      file: log.file,
+      access: { ...log.access, sample: formatPercentage(log.access.sample) },
+      request_id_header: log.requestIdHeader ?? false,
+      slow: orZero(log.slow, formatDuration),
+    },
   };
 }
 
@@ -127,6 +137,7 @@ function mountToFile(mount: MountConfig): Record<string, unknown> {
     middleware: mount.middleware.map(middlewareToFile),
     timeouts: timeoutsToFile(mount.timeouts),
     limits: limitsToFile(mount.limits),
+    access_log: mount.accessLog,
     ...(mount.python === null ? {} : { python: pythonToFile(mount.python) }),
   };
 }

@@ -14,13 +14,14 @@ import {
   text,
   wholeNumber,
 } from './fields.ts';
+import { log } from './log-schema.ts';
 import { parseHost, parseMountPath } from './mount-place.ts';
 import { BUILTIN_MIDDLEWARE, parseReference } from './reference.ts';
 import { type FilePython, python } from './python-schema.ts';
 import { type Config, INTERFACES, type MountConfig, type MountLimits, type MountTimeouts } from './types.ts';
 
 /** What the schema makes of the file, before paths are absolute and mounts inherit. */
-export interface FileConfig extends Omit<Config, 'mounts'> {
+export interface FileConfig extends Omit<Config, 'mounts' | 'development'> {
   mounts: FileMount[];
 }
 
@@ -247,10 +248,15 @@ const mount = z
         .transform(camelKeys)
         .prefault({})
         .describe('Set again for this mount; default: the limits of the whole server'),
+      access_log: z
+        .boolean({ error: 'true or false' })
+        .default(true)
+        .describe('Whether its requests have lines in the access log'),
       python,
     },
     MAPPING,
   )
+  .transform(camelKeys)
   .describe('One app and where it answers');
 
 const admin = z
@@ -266,43 +272,6 @@ const admin = z
   )
   .prefault({})
   .describe('Metrics, health and the status page; false: off');
-
-const logFile = text('a path').nullable().default(null);
-
-const log = z
-  .strictObject(
-    {
-      level: z
-        .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
-          error: '"trace", "debug", "info", "warn", "error", "fatal" or "silent"',
-        })
-        .default('info')
-        .describe('The least important line still written'),
-      file: logFile.describe('Where the log goes, reopened on USR1; null: stderr'),
-      access: z
-        .strictObject(
-          {
-            enabled: z.boolean({ error: 'true or false' }).default(true).describe('One line a request'),
-            file: logFile.describe('Where the access log goes, reopened on USR1; null: where the log goes'),
-            format: z
-              .enum(['json', 'combined'], { error: '"json" or "combined"' })
-              .default('json')
-              .describe("JSON lines, or nginx's combined format"),
-          },
-          MAPPING,
-        )
-        .prefault({})
-        .describe('The access log'),
-      slow: duration(0)
-        .prefault('2s')
-        .describe(
-          'Requests slower than this are logged: once while they run, with what they wait for, and again at their end. 0: never',
-        ),
-    },
-    MAPPING,
-  )
-  .prefault({})
-  .describe('What is logged, and where');
 
 const file = z
   .strictObject(

@@ -25,6 +25,8 @@ export interface Config {
   /** null: off. */
   admin: { address: Address } | null;
   log: LogConfig;
+  /** Of no file: `serve --watch`. Browsers are shown what went wrong, and no app has to load. */
+  development: boolean;
 }
 
 export interface ListenerConfig {
@@ -104,6 +106,8 @@ export interface MountConfig {
   /** The mount's own, filled up from the whole server's. */
   timeouts: MountTimeouts;
   limits: MountLimits;
+  /** Whether its requests have lines in the access log. */
+  accessLog: boolean;
   /** null: no Python app. */
   python: PythonConfig | null;
 }
@@ -137,7 +141,13 @@ export interface LogConfig {
     /** Absolute; null: where the log goes. */
     file: string | null;
     format: 'json' | 'combined';
+    /** From 0 to 1: the part of the requests that went well and fast of which a line is written. */
+    sample: number;
+    /** Paths, `*` standing for anything: what goes well and fast there has no line. Text, not latin-1 bytes. */
+    exclude: string[];
   };
+  /** The request header whose value names a request, such as X-Request-ID; null: viaduct makes every name. */
+  requestIdHeader: string | null;
   /** Milliseconds; 0: never. */
   slow: number;
 }

@@ -5,7 +5,7 @@ import { Cancellation } from './cancellation.ts';
 import type { HeaderList, Tunnel } from './contract.ts';
 import { Delivery, type DeliveryOwner } from './delivery.ts';
 import { makeEnviron, type RequestEnviron } from './environ.ts';
-import { errorPage } from './error-page.ts';
+import { type ErrorPage, errorPage, type Explain } from './error-page.ts';
 import { ErrorLines, type LineSink } from './error-stream.ts';
 import { GatewayError } from './errors.ts';
 import type { GatewayEvents, RequestPhase, RequestRecord, RunningRequest } from './events.ts';
@@ -15,6 +15,8 @@ import type { Mount } from './mount.ts';
 import { requestUri } from './path.ts';
 import { Response, type ResponseOwner } from './response.ts';
 import type { Member } from './roster.ts';
+import { type TraceContext, traceContext } from './trace-context.ts';
+import type { RequestSpan, Tracing } from './tracing.ts';
 import { asksForUpgrade } from './upgrade.ts';
 
 /** nginx's code for a client that left before there was an answer. */
@@ -27,6 +29,10 @@ export interface CallOwner {
   readonly noMount: MountMetrics;
   /** The server has begun to stop. */
   readonly draining: boolean;
+  /** Makes spans of requests; null: nobody traces. */
+  readonly tracing: Tracing | null;
+  /** Makes pages that say what went wrong; null: clients are not told. */
+  readonly explain: Explain | null;
   /** The call has ended, and the application is done with it. */
   left(call: Call): void;
 }
@@ -43,6 +49,7 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Re
   #response: Response | null = null;
   #delivery: Delivery | null = null;
   #tunnel: Tunnel | null = null;
+  #span: RequestSpan | null = null;
   #waits = false;
   #holdsPlace = false;
   #deadline = Infinity;
@@ -55,6 +62,7 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Re
   queuedAt = 0;
   queued = 0;
   aborted: AbortPhase | null = null;
+  abortReason: AbortReason | null = null;
   place = -1;
 
   constructor(exchange: Exchange, owner: CallOwner) {
@@ -74,6 +82,10 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Re
     return this.exchange.protocol;
   }
 
+  get trace(): TraceContext | null {
+    return this.#span ?? traceContext(this.environ['HTTP_TRACEPARENT']);
+  }
+
   get bytesIn(): number {
     return this.exchange.body.received + (this.#tunnel?.bytesRead ?? 0);
   }
@@ -89,6 +101,7 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Re
     // What came together with the params was not measured yet: only now is the limit known.
     const size = declared === -1 ? received : declared;
     this.#mount = mount;
+    if (this.#owner.tracing !== null) this.#beginSpan(this.#owner.tracing);
     this.exchange.configure(mount.limits);
     if (bodySize > 0 && size > bodySize) {
       this.refuse(413, `the body has ${size} bytes or more, limits.body_size is ${bodySize}`);
@@ -104,6 +117,7 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Re
 
   /** Answers with an error page instead of an application. */
   refuse(status: number, why: string, retryAfter?: number): void {
+    if (this.#owner.tracing !== null) this.#beginSpan(this.#owner.tracing);
     this.#metrics.requestStarted();
     this.#owner.events.warned(this, `Refused request with ${status}: ${why}`);
     this.#sendError(status, retryAfter);
@@ -195,10 +209,10 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Re
     // What an application says to being given up is no news.
     if (this.#over || this.#givenUp) return;
     const response = this.#response;
+    this.#span?.failed(error);
     this.#owner.events.failed(this, error);
     this.#giveUp(error);
-    if (response === null || !response.onWire)
-      this.#sendError(error instanceof GatewayError ? error.status : 500);
+    if (response === null || !response.onWire) this.#sendFailure(error);
     // The client has all it was promised; what failed came after that.
     else if (response.isFull) response.finish();
     else this.#abort('app_error');
@@ -234,7 +248,15 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Re
     mount.metrics.requestStarted();
     if (mount.requestTimeout > 0) this.#deadline = this.exchange.startedAt + mount.requestTimeout;
     const response = this.#newResponse(mount.responseHeadersSize);
-    this.#delivery = new Delivery(this.exchange, response, this);
+    const delivery = new Delivery(this.exchange, response, this);
+    this.#delivery = delivery;
+    this.#offerUpgrade(response);
+    if (this.#span === null) delivery.start(mount.app, this.environ);
+    else this.#span.run(() => delivery.start(mount.app, this.environ));
+  }
+
+  /** Where the client asks for one, and the protocol can. */
+  #offerUpgrade(response: Response): void {
     const { environ } = this;
     if (
       environ['HTTP_UPGRADE'] !== undefined &&
@@ -242,7 +264,12 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Re
       asksForUpgrade(environ)
     )
       environ['viaduct.upgrade'] = (headers?: HeaderList) => this.#upgrade(response, headers);
-    this.#delivery.start(mount.app, this.environ);
+  }
+
+  #beginSpan(tracing: Tracing): void {
+    const { environ, exchange } = this;
+    const mountPath = this.#mount?.path ?? null;
+    this.#span ??= tracing.begin({ environ, mountPath, startedAt: exchange.startedAt });
   }
 
   #newResponse(maxHeaders: number): Response {
@@ -275,6 +302,7 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Re
   }
 
   #cutOff(error: GatewayError, reason: AbortReason): void {
+    this.#span?.failed(error);
     this.#owner.events.failed(this, error);
     this.#giveUp(error);
     if (this.#waits) this.#leaveQueue();
@@ -299,6 +327,7 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Re
   #abort(reason: AbortReason): void {
     const phase = this.#response?.onWire === true ? 'sending' : this.#waits ? 'queued' : 'running';
     this.aborted = phase;
+    this.abortReason = reason;
     this.#metrics.aborted(phase);
     this.exchange.abort(reason);
   }
@@ -323,8 +352,13 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Re
     this.#metrics.dequeued(this.queued / 1000);
   }
 
-  #sendError(status: number, retryAfter?: number): void {
-    const page = errorPage(status, this.environ['viaduct.request_id'], retryAfter);
+  #sendFailure(error: unknown): void {
+    const status = error instanceof GatewayError ? error.status : 500;
+    this.#sendError(status, undefined, this.#owner.explain?.(this, status, error));
+  }
+
+  #sendError(status: number, retryAfter?: number, explained?: ErrorPage | null): void {
+    const page = explained ?? errorPage(status, this.environ['viaduct.request_id'], retryAfter);
     (this.#response ?? this.#newResponse(0)).sendError(page.status, page.headers, page.body);
   }
 
@@ -336,6 +370,7 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Re
     this.#errors.flush();
     const method = this.environ.REQUEST_METHOD;
     this.#metrics.requestFinished(method, this.status, this.duration / 1000, this.bytesIn, this.bytesOut);
+    this.#span?.end(this);
     this.#owner.events.finished(this);
     if (this.#delivery === null) this.left();
     else this.#delivery.stop();

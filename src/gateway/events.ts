@@ -1,6 +1,8 @@
 // What the gateway has to say about requests. The worker turns it into log lines; the gateway knows no log.
 import type { AbortPhase } from '../observe/mount-metrics.ts';
 import type { Environ } from './contract.ts';
+import type { AbortReason } from './exchange.ts';
+import type { TraceContext } from './trace-context.ts';
 
 /** One request as it is logged, running or done. */
 export interface RequestRecord {
@@ -18,6 +20,10 @@ export interface RequestRecord {
   /** Milliseconds of them spent waiting for a place. */
   readonly queued: number;
   readonly aborted: AbortPhase | null;
+  /** Why it was aborted; null: it was not. */
+  readonly abortReason: AbortReason | null;
+  /** The trace it belongs to; null: none. Found out when it is asked for. */
+  readonly trace: TraceContext | null;
 }
 
 /**

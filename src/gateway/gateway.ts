@@ -3,6 +3,7 @@ import type { MountMetrics } from '../observe/mount-metrics.ts';
 import type { Admission } from './admission.ts';
 import { Call, type CallOwner } from './call.ts';
 import { completeEnviron, type RequestPath } from './environ.ts';
+import type { Explain } from './error-page.ts';
 import { GatewayError } from './errors.ts';
 import type { GatewayEvents, RunningRequest } from './events.ts';
 import type { Exchange } from './exchange.ts';
@@ -10,22 +11,42 @@ import type { Mount } from './mount.ts';
 import { MountTable } from './mounts.ts';
 import { requestId } from './request-id.ts';
 import { Roster } from './roster.ts';
+import type { Tracing } from './tracing.ts';
+
+export interface GatewayOptions {
+  /** Whether other processes serve the same mounts, for wsgi.multiprocess. Default false. */
+  readonly multiprocess?: boolean;
+  /** The environ key that may name a request; null: none. Default HTTP_X_REQUEST_ID. */
+  readonly requestIdKey?: string | null;
+  /** Makes pages that say what went wrong; default: clients are not told. */
+  readonly explain?: Explain | undefined;
+}
 
 export class Gateway implements CallOwner {
   readonly events: GatewayEvents;
   readonly noMount: MountMetrics;
+  /** May come and go. */
+  tracing: Tracing | null = null;
+  readonly explain: Explain | null;
   readonly #multiprocess: boolean;
+  readonly #requestIdKey: string | null;
   readonly #table: MountTable<Mount>;
   readonly #admissions: ReadonlySet<Admission>;
   readonly #calls = new Roster<Call>();
   #whenEmpty: (() => void)[] = [];
   #draining = false;
 
-  /** @param multiprocess whether other processes serve the same mounts, for wsgi.multiprocess */
-  constructor(mounts: readonly Mount[], events: GatewayEvents, noMount: MountMetrics, multiprocess = false) {
+  constructor(
+    mounts: readonly Mount[],
+    events: GatewayEvents,
+    noMount: MountMetrics,
+    { multiprocess = false, requestIdKey = 'HTTP_X_REQUEST_ID', explain }: GatewayOptions = {},
+  ) {
     this.events = events;
     this.noMount = noMount;
+    this.explain = explain ?? null;
     this.#multiprocess = multiprocess;
+    this.#requestIdKey = requestIdKey;
     this.#table = new MountTable(mounts);
     this.#admissions = new Set(mounts.map((mount) => mount.admission));
   }
@@ -53,7 +74,8 @@ export class Gateway implements CallOwner {
       call.refuse(error.status, error.message);
       return;
     }
-    environ['viaduct.request_id'] = requestId(environ['HTTP_X_REQUEST_ID']);
+    const key = this.#requestIdKey;
+    environ['viaduct.request_id'] = requestId(key === null ? undefined : environ[key]);
     if (this.#multiprocess) environ['wsgi.multiprocess'] = true;
     const mount = this.#place(environ, place);
     if (mount === null) call.refuse(404, 'no mount has its path');

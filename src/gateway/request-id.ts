@@ -9,7 +9,7 @@ let count = 0;
 export const isRequestId = (given: unknown): given is string =>
   typeof given === 'string' && GIVEN.test(given);
 
-/** `given` (X-Request-ID) where it is printable ASCII of a sane length; otherwise unique over processes and restarts. */
+/** `given` (X-Request-ID, say) where it is printable ASCII of a sane length; otherwise unique over processes and restarts. */
 export function requestId(given: unknown): string {
   if (isRequestId(given)) return given;
   count += 1;

@@ -14,6 +14,10 @@ export interface AccessEntry {
   readonly remoteUser?: string | undefined;
   readonly method: string;
   readonly uri: string;
+  /** http or https, as the client has it. */
+  readonly scheme: string;
+  /** The Host header; "" where there is none. */
+  readonly host: string;
   /** The client's, such as HTTP/1.1. */
   readonly protocol: string;
   /** How nginx talked to us: fastcgi, uwsgi, scgi, http. */
@@ -25,12 +29,16 @@ export interface AccessEntry {
   readonly bytesOut: number;
   /** Seconds, the time in the queue included. */
   readonly duration: number;
-  /** Seconds. */
+  /** Seconds of them. */
   readonly queue: number;
   /** How far it was when the client left. */
   readonly aborted?: string | undefined;
   readonly userAgent?: string | undefined;
   readonly referer?: string | undefined;
+  /** Of the trace it belongs to; 32 hexadecimal digits. */
+  readonly traceId?: string | undefined;
+  /** Of its own span, or where it has none of the caller's; 16 hexadecimal digits. */
+  readonly spanId?: string | undefined;
 }
 
 export interface AccessLogOptions {
@@ -79,15 +87,19 @@ export function createAccessLog(options: AccessLogOptions): AccessLog {
 
 /** One JSON object and a line feed, in ASCII: other characters as \u00XX, so that a line has one reading in any charset. */
 export function jsonLine(entry: AccessEntry): string {
+  const { duration, queue } = entry;
+  const total = seconds(duration);
   return (
     `{"time":"${isoTime(entry.time)}","request_id":${json(entry.requestId)},"mount":${json(entry.mount)},` +
     `"remote_addr":${json(entry.remoteAddr)}${optional(',"remote_user":', entry.remoteUser)},` +
-    `"method":${json(entry.method)},"uri":${json(entry.uri)},"protocol":${json(entry.protocol)},` +
+    `"method":${json(entry.method)},"uri":${json(entry.uri)},"scheme":${json(entry.scheme)},` +
+    `"host":${json(entry.host)},"protocol":${json(entry.protocol)},` +
     `"upstream":${json(entry.upstream)},"status":${integer(entry.status)},` +
     `"bytes_in":${integer(entry.bytesIn)},"bytes_out":${integer(entry.bytesOut)},` +
-    `"duration":${seconds(entry.duration)},"queue":${seconds(entry.queue)}` +
+    `"duration":${total},"queue":${seconds(queue)},"app":${queue === 0 ? total : seconds(duration - queue)}` +
     `${optional(',"aborted":', entry.aborted)}${optional(',"user_agent":', entry.userAgent)}` +
-    `${optional(',"referer":', entry.referer)}}\n`
+    `${optional(',"referer":', entry.referer)}${optional(',"trace_id":', entry.traceId)}` +
+    `${optional(',"span_id":', entry.spanId)}}\n`
   );
 }
 
@@ -139,8 +151,16 @@ function integer(value: number): string {
   return Number.isSafeInteger(value) ? String(value) : '0';
 }
 
+// Above it, and below 0, there is no time a request can take
+const MAX_SECONDS = 1e9;
+const MILLION = 1_000_000;
+
+/** With six digits after the point. By whole numbers: toFixed() takes twice as long, and was a sixth of a line. */
 function seconds(value: number): string {
-  return Number.isFinite(value) ? value.toFixed(6) : '0.000000';
+  if (!(value > 0 && value < MAX_SECONDS)) return '0.000000';
+  const micros = Math.round(value * MILLION);
+  const whole = Math.floor(micros / MILLION);
+  return `${whole}.${String(micros - whole * MILLION + MILLION).slice(1)}`;
 }
 
 const two = (value: number): string => String(value).padStart(2, '0');

@@ -3,6 +3,7 @@
 import { isatty } from 'node:tty';
 import { pino } from 'pino';
 import type { Level, Logger } from 'pino';
+import { describeThrown } from './describe-error.ts';
 import { LineSink } from './line-sink.ts';
 import { prettyLine } from './pretty.ts';
 
@@ -47,6 +48,7 @@ export function createLogger(options: LoggerOptions): Log {
       level: options.level,
       base: { pid: process.pid, ...options.fields },
       timestamp: pino.stdTimeFunctions.isoTime,
+      serializers: { err: describeThrown },
       formatters: { level: (label) => ({ level: label }) },
     },
     // Only write(): pino calls flushSync() of a stream that has one, at each fatal line

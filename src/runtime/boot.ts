@@ -5,9 +5,10 @@ import { pythonApplication } from '../apps/python/application.ts';
 import { type LaneAddress, type LaneChange, LaneServer, type Overdue } from '../apps/python/lane-server.ts';
 import type { Config, MountConfig } from '../config/types.ts';
 import { Admission } from '../gateway/admission.ts';
-import type { Application } from '../gateway/contract.ts';
-import { errorPage } from '../gateway/error-page.ts';
+import type { Application, Environ } from '../gateway/contract.ts';
+import { type ErrorPage, errorPage } from '../gateway/error-page.ts';
 import type { Mount } from '../gateway/mount.ts';
+import { describeThrown } from '../observe/describe-error.ts';
 import type { MetricSlots } from '../observe/metric-slots.ts';
 import type { MountMetrics } from '../observe/mount-metrics.ts';
 import { readShared } from '../transport/reading.ts';
@@ -42,8 +43,10 @@ export interface PythonLink {
 export interface BootOptions {
   /** Told the mount's name before each file of it is loaded: who dies or hangs then was told last. */
   readonly onLoad?: (mount: string) => void;
-  /** Names of mounts that are not even tried; they count as failed and are not among `failures`. */
-  readonly skip?: readonly string[];
+  /** Mounts that are not even tried; they count as failed and are not among `failures`. */
+  readonly skip?: readonly BootFailure[];
+  /** Makes the page of a mount that failed; default, and where it makes none: a plain one that does not say why. */
+  readonly explain?: ((environ: Environ, failure: BootFailure) => ErrorPage | null) | undefined;
   readonly python?: PythonLink | undefined;
 }
 
@@ -51,7 +54,7 @@ export interface BootOptions {
 export async function bootMounts(
   config: Config,
   metrics: MetricSlots,
-  { onLoad = () => undefined, skip = [], python }: BootOptions = {},
+  { onLoad = () => undefined, skip = [], python, explain = () => null }: BootOptions = {},
 ): Promise<Booted> {
   const shared = new Admission({ ...config.limits, queueTimeout: config.timeouts.queue });
   const mounts: Mount[] = [];
@@ -62,7 +65,11 @@ export async function bootMounts(
     const admission = hasOwnPlaces(mount, config)
       ? new Admission({ ...mount.limits, queueTimeout: mount.timeouts.queue })
       : shared;
-    const missing = unavailable(slots);
+    let failure = skip.find(({ mount: name }) => name === mount.name);
+    const missing = unavailable(slots, (environ) => {
+      const message = failure?.message ?? lanes.get(mount.name)?.failure;
+      return message === undefined ? null : explain(environ, { mount: mount.name, message });
+    });
     let app = missing;
     const load = async (): Promise<Application> => {
       if (mount.app.kind !== 'python' && mount.interface !== 'python')
@@ -73,28 +80,30 @@ export async function bootMounts(
       return pythonApplication(server, missing);
     };
     try {
-      if (!skip.includes(mount.name)) app = await loadWrapped(mount, load, () => onLoad(mount.name));
+      if (failure === undefined) app = await loadWrapped(mount, load, () => onLoad(mount.name));
     } catch (error) {
-      failures.push({ mount: mount.name, message: explain(error) });
+      failure = { mount: mount.name, message: reasonOf(error) };
+      failures.push(failure);
     }
     mounts.push(makeMount(mount, app, admission, slots));
   }
   return { mounts, failures, lanes };
 }
 
-/** Stands in for an app that did not boot. */
-function unavailable(metrics: MountMetrics): Application {
+/** Stands in for an app that did not boot. `explained`: a page that says why, if any. */
+function unavailable(metrics: MountMetrics, explained: (environ: Environ) => ErrorPage | null): Application {
   return (environ, startResponse) => {
     metrics.shed('app_failed');
-    const page = errorPage(503, environ['viaduct.request_id'], RETRY_AFTER);
+    const page = explained(environ) ?? errorPage(503, environ['viaduct.request_id'], RETRY_AFTER);
     startResponse(page.status, page.headers);
     return [page.body];
   };
 }
 
-function explain(error: unknown): string {
-  const stack = error instanceof Error && error.cause instanceof Error ? `\n${error.cause.stack ?? ''}` : '';
-  return `${error instanceof Error ? error.message : String(error)}${stack}`;
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const stack = error.cause instanceof Error ? describeThrown(error.cause).stack : undefined;
+  return stack === undefined ? error.message : `${error.message}\n${stack}`;
 }
 
 /**

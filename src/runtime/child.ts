@@ -109,7 +109,7 @@ export class Child implements Occupant {
       },
     });
     this.#allow(config.timeouts.boot + BOOT_SLACK, () => this.#bootTooLong());
-    this.#send({ kind: 'boot', slot, config, multiprocess, lanes, skip: skip.map(({ mount }) => mount) });
+    this.#send({ kind: 'boot', slot, config, multiprocess, lanes, skip });
   }
 
   /** 0 where it could not be started. */

@@ -19,8 +19,11 @@ export class BootError extends Error {
   }
 }
 
-/** all: every mount has to boot in every worker. any: one mount is enough, the others are tried again later. */
-export type Demand = 'all' | 'any';
+/**
+ * all: every mount has to boot in every worker. any: one mount is enough, the others are tried again later. none: whatever
+ * comes of it.
+ */
+export type Demand = 'all' | 'any' | 'none';
 
 export interface FirstBootOptions {
   readonly demand: Demand;
@@ -101,7 +104,7 @@ export class FirstBoot {
     const python = this.#python;
     const left = this.#options.mounts - python.length;
     const workers = this.#options.failures();
-    if (workers.every(({ length }) => length === left)) {
+    if (this.#options.demand !== 'none' && workers.every(({ length }) => length === left)) {
       this.giveUp(new BootError([...(workers.at(-1) ?? []), ...python]));
       return false;
     }

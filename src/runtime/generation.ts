@@ -125,7 +125,7 @@ export class Generation implements WorkerSlotOwner {
     const problem = this.#pools.problemWith(this.#slots.length);
     if (problem !== null) return Promise.reject(new Error(problem));
     const boot = new FirstBoot({
-      demand,
+      demand: this.#config.development ? 'none' : demand,
       workers: this.#slots.map(({ index }) => index),
       hasPython: this.pools.length > 0,
       mounts: this.#config.mounts.length,
@@ -213,7 +213,8 @@ export class Generation implements WorkerSlotOwner {
     if (!this.#isServing || isCrowded || this.#slots.some(({ state }) => state === 'replacing')) return;
     for (const slot of this.#slots) {
       const reason = slot.due(now);
-      if (reason === null) continue;
+      // In development the next change is what mends an app.
+      if (reason === null || (reason === 'boot_error' && this.#config.development)) continue;
       this.#options.logs.logger.info({ worker: slot.index, reason }, 'Replacing a worker');
       slot.replace(reason);
       return;

@@ -25,8 +25,8 @@ export type ToWorker =
       readonly multiprocess: boolean;
       /** Where its Python threads come to, one a Python mount. */
       readonly lanes: readonly LaneAddress[];
-      /** Names of mounts not to be loaded: loading them has ended a worker before. */
-      readonly skip: readonly string[];
+      /** Mounts not to be loaded: loading them has ended a worker before. */
+      readonly skip: readonly BootFailure[];
     }
   /** Begin to accept. */
   | { readonly kind: 'serve' }

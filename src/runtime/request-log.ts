@@ -3,7 +3,9 @@ import type { Logger } from 'pino';
 import { GatewayError } from '../gateway/errors.ts';
 import type { GatewayEvents, RequestPhase, RequestRecord, RunningRequest } from '../gateway/events.ts';
 import { requestUri } from '../gateway/path.ts';
+import type { AccessChoice } from '../observe/access-choice.ts';
 import type { AccessLog } from '../observe/access-log.ts';
+import { loggable, sayThrown } from '../observe/describe-error.ts';
 import type { MetricSlots } from '../observe/metric-slots.ts';
 import { RateLimitedLog } from '../observe/rate-limit.ts';
 import type { ProtocolError } from '../protocol/errors.ts';
@@ -24,17 +26,25 @@ const PHASES: Readonly<Record<RequestPhase, string>> = {
 export class RequestLog implements GatewayEvents {
   readonly #logger: Logger;
   readonly #access: AccessLog;
+  readonly #choice: AccessChoice | null;
   readonly #metrics: MetricSlots;
   readonly slowAfter: number;
   readonly #limited: RateLimitedLog;
   /** Requests that are over. */
   requests = 0;
 
-  /** `slow` in milliseconds; 0 = never. */
-  constructor(logger: Logger, access: AccessLog, slow: number, metrics: MetricSlots) {
+  /** `slow` in milliseconds; 0 = never. `choice`: which requests have a line in the access log; default: all. */
+  constructor(
+    logger: Logger,
+    access: AccessLog,
+    slow: number,
+    metrics: MetricSlots,
+    choice: AccessChoice | null = null,
+  ) {
     this.#logger = logger;
     this.#metrics = metrics;
     this.#access = access;
+    this.#choice = choice;
     this.slowAfter = slow;
     this.#limited = new RateLimitedLog({
       limit: LIMIT,
@@ -60,12 +70,19 @@ export class RequestLog implements GatewayEvents {
 
   finished(request: RequestRecord): void {
     this.requests += 1;
-    if (this.#access.enabled) this.#writeAccess(request);
+    if (this.#access.enabled && this.#isWanted(request)) this.#writeAccess(request);
     if (this.slowAfter > 0 && request.duration > this.slowAfter) this.#logSlow(request);
   }
 
-  #writeAccess(request: RequestRecord): void {
+  #isWanted(request: RequestRecord): boolean {
     const { environ } = request;
+    return (
+      this.#choice === null || this.#choice.wants(request, () => environ.SCRIPT_NAME + environ.PATH_INFO)
+    );
+  }
+
+  #writeAccess(request: RequestRecord): void {
+    const { environ, trace } = request;
     this.#access.write({
       time: Date.now() - request.duration,
       requestId: environ['viaduct.request_id'],
@@ -74,6 +91,8 @@ export class RequestLog implements GatewayEvents {
       remoteUser: optional(environ['REMOTE_USER']),
       method: environ.REQUEST_METHOD,
       uri: requestUri(environ),
+      scheme: environ['wsgi.url_scheme'],
+      host: text(environ['HTTP_HOST']),
       protocol: environ.SERVER_PROTOCOL,
       upstream: request.protocol,
       status: request.status,
@@ -84,6 +103,8 @@ export class RequestLog implements GatewayEvents {
       aborted: request.aborted ?? undefined,
       userAgent: optional(environ['HTTP_USER_AGENT']),
       referer: optional(environ['HTTP_REFERER']),
+      traceId: trace?.traceId,
+      spanId: trace?.spanId,
     });
   }
 
@@ -94,10 +115,7 @@ export class RequestLog implements GatewayEvents {
       if (this.#limited.allow(error.code))
         this.#logger.warn({ ...fields(request), code: error.code }, error.message);
     } else {
-      this.#logger.error(
-        { ...fields(request), err: error },
-        `Request failed: ${error instanceof Error ? error.message : String(error)}`,
-      );
+      this.#logger.error({ ...fields(request), err: loggable(error) }, `Request failed: ${sayThrown(error)}`);
     }
   }
 
@@ -146,11 +164,12 @@ const seconds = (milliseconds: number): number => Math.round(milliseconds) / 100
 const text = (value: unknown): string => (typeof value === 'string' ? value : '');
 const optional = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
 
-const fields = (request: RequestRecord): Record<string, unknown> => ({
-  request_id: request.environ['viaduct.request_id'],
-  mount: request.mountName,
-  method: request.environ.REQUEST_METHOD,
-  uri: requestUri(request.environ),
+const fields = ({ environ, mountName, trace }: RequestRecord): Record<string, unknown> => ({
+  request_id: environ['viaduct.request_id'],
+  mount: mountName,
+  method: environ.REQUEST_METHOD,
+  uri: requestUri(environ),
+  ...(trace !== null && { trace_id: trace.traceId, span_id: trace.spanId }),
 });
 
 /** A request that still runs, as the log has it: seconds and bytes. */

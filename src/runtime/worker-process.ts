@@ -6,9 +6,11 @@ import type { Config } from '../config/types.ts';
 import { type AccessLog, createAccessLog } from '../observe/access-log.ts';
 import { AppCollector } from '../observe/app-collector.ts';
 import type { AppDelta } from '../observe/app-metrics.ts';
+import { loggable, sayThrown } from '../observe/describe-error.ts';
 import { createLogger, type Log } from '../observe/logger.ts';
 import { MetricSlots } from '../observe/metric-slots.ts';
 import { seriesLimitOf } from './app-series.ts';
+import { mountOf } from './blame.ts';
 import { giveTo, Outbox } from './handover.ts';
 import { keepRequestsYoung, usedHeap } from './heap.ts';
 import {
@@ -202,7 +204,12 @@ export class WorkerProcess {
 
   #blame(error: unknown, what: string): void {
     if (this.#parts === null) throw error;
-    this.#parts.log.logger.error({ err: error }, what);
+    const { config, log } = this.#parts;
+    const mount = mountOf(error, config.mounts);
+    log.logger.error(
+      { ...(mount !== undefined && { mount }), err: loggable(error) },
+      `${what}: ${sayThrown(error)}`,
+    );
   }
 
   #unfit(error: unknown): void {

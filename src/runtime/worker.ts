@@ -8,6 +8,7 @@ import type { Config, ListenerConfig } from '../config/types.ts';
 import type { RunningRequest } from '../gateway/events.ts';
 import { Gateway } from '../gateway/gateway.ts';
 import { type Deferred, withResolvers } from '../gateway/with-resolvers.ts';
+import { AccessChoice } from '../observe/access-choice.ts';
 import type { AccessLog } from '../observe/access-log.ts';
 import { type MetricSlots, NO_MOUNT } from '../observe/metric-slots.ts';
 import type { Take } from '../transport/context.ts';
@@ -25,6 +26,7 @@ import { connectionsWithin, courtesyWithin, descriptorLimit, DescriptorWatch } f
 import type { Crossing } from './handover.ts';
 import { LoopDelay } from './loop-delay.ts';
 import { RequestLog } from './request-log.ts';
+import { ProviderWatch } from './tracing/watch-provider.ts';
 import { ownerIds } from './users.ts';
 
 /** Milliseconds for the last bytes and the peers' FINs, once every response has ended. */
@@ -43,6 +45,7 @@ export interface WorkerOptions {
 
 export class Worker {
   readonly #config: Config;
+  readonly #logger: Logger;
   readonly #metrics: MetricSlots;
   readonly #log: RequestLog;
   /** Runs from listen() to the end of stop(). */
@@ -57,10 +60,11 @@ export class Worker {
 
   constructor({ config, logger, accessLog, metrics, multiprocess = false, python }: WorkerOptions) {
     this.#config = config;
+    this.#logger = logger;
     this.#python = python;
     this.#multiprocess = multiprocess;
     this.#metrics = metrics;
-    this.#log = new RequestLog(logger, accessLog, config.log.slow, metrics);
+    this.#log = new RequestLog(logger, accessLog, config.log.slow, metrics, accessChoice(config));
     this.ticker.add(this.#log);
     this.ticker.add(new LoopDelay(metrics.process));
     this.ticker.add(
@@ -103,14 +107,26 @@ export class Worker {
    * @returns the mounts that failed
    */
   async boot(options?: BootOptions): Promise<readonly BootFailure[]> {
+    // What only developers may see is not even loaded elsewhere.
+    const pages = this.#config.development ? await import('./dev-page/explain.ts') : null;
     const { mounts, failures, lanes } = await bootMounts(this.#config, this.#metrics, {
       python: this.#python,
+      explain: pages?.explainBoot,
       ...options,
     });
     this.#lanes = lanes;
     const noMount = this.#metrics.mount(NO_MOUNT);
-    this.#gateway = new Gateway(mounts, this.#log, noMount, this.#multiprocess);
-    this.ticker.add(this.#gateway);
+    const gateway = new Gateway(mounts, this.#log, noMount, {
+      multiprocess: this.#multiprocess,
+      requestIdKey: headerKey(this.#config.log.requestIdHeader),
+      explain: pages?.explainFailure,
+    });
+    // The apps are loaded, and what is to trace them most often too.
+    const providers = new ProviderWatch(gateway, this.#logger);
+    await providers.look();
+    this.ticker.add(providers);
+    this.ticker.add(gateway);
+    this.#gateway = gateway;
     return failures;
   }
 
@@ -216,6 +232,21 @@ export class Worker {
     };
   }
 }
+
+function accessChoice({ log, mounts }: Config): AccessChoice {
+  const { sample, exclude } = log.access;
+  const silent = mounts.filter(({ accessLog }) => !accessLog).map(({ name }) => name);
+  return new AccessChoice({
+    sample,
+    exclude: exclude.map((pattern) => Buffer.from(pattern, 'utf8').toString('latin1')),
+    silent: new Set(silent),
+    slow: log.slow,
+  });
+}
+
+/** X-Request-ID -> HTTP_X_REQUEST_ID */
+const headerKey = (name: string | null): string | null =>
+  name === null ? null : `HTTP_${name.toUpperCase().replaceAll('-', '_')}`;
 
 function listenerOptions(listener: ListenerConfig): ListenerOptions {
   return { ...listener, file: { mode: listener.mode, ...ownerIds(listener) } };

@@ -32,6 +32,8 @@ export interface DaemonOptions {
   degraded?: boolean;
   /** A program and its arguments that become viaduct: `['prlimit', '--nofile=128']`. */
   under?: readonly string[];
+  /** More for the command line of `viaduct serve`: `['--watch']`. */
+  args?: readonly string[];
   /** A file for its stderr, /dev/full say; Daemon.stderr() is empty then. */
   stderrFile?: string;
 }
@@ -102,9 +104,10 @@ export async function startAgain(earlier: Daemon): Promise<Daemon> {
 function run(
   dir: string,
   ports: ReadonlyMap<string, number>,
-  { env = {}, under = [], stderrFile }: Omit<DaemonOptions, 'config'>,
+  { env = {}, under = [], args: more = [], stderrFile }: Omit<DaemonOptions, 'config'>,
 ): Daemon {
-  const [program, ...args] = [...under, process.execPath, PROGRAM, 'serve', '-c', join(dir, 'viaduct.yaml')];
+  const [program, ...args] = [...under, process.execPath];
+  args.push(PROGRAM, 'serve', '-c', join(dir, 'viaduct.yaml'), ...more);
   const stderr = stderrFile === undefined ? 'pipe' : openSync(stderrFile, 'w');
   const child = spawn(program, args, {
     cwd: dir,

@@ -37,6 +37,8 @@ export interface PoolState {
   readonly mount: string;
   /** The app does not load. */
   readonly isDown: boolean;
+  /** Why, where it is down. */
+  readonly failure?: string | undefined;
 }
 
 export interface LaneServerOptions {
@@ -71,6 +73,7 @@ export class LaneServer implements LaneOwner {
   /** Threads that went on after their request was given up, and the timers that report them. */
   readonly #strays = new Map<string, NodeJS.Timeout>();
   #isDown = false;
+  #failure: string | undefined;
   #isLeaving = false;
   #holdsLast = true;
 
@@ -87,6 +90,11 @@ export class LaneServer implements LaneOwner {
   /** The app does not load: requests are not to wait for a lane. */
   get isDown(): boolean {
     return this.#isDown;
+  }
+
+  /** Why the app does not load, where it is known. */
+  get failure(): string | undefined {
+    return this.#failure;
   }
 
   /** @throws the system's error */
@@ -140,8 +148,9 @@ export class LaneServer implements LaneOwner {
   }
 
   /** Takes on what the master says. */
-  update({ isDown }: PoolState): void {
+  update({ isDown, failure }: PoolState): void {
     this.#isDown = isDown;
+    this.#failure = failure;
     this.#resize();
   }
 

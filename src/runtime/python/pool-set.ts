@@ -148,6 +148,7 @@ export class PoolSet {
       lanePath: (worker) => lanePath(config.runDir, generation, worker, index),
       workers,
       graceful: config.timeouts.graceful,
+      repeats: !config.development,
       ids: targetIds(config),
       logs,
       events: poolEvents,

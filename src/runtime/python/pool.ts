@@ -35,6 +35,8 @@ export interface PoolOptions {
   readonly workers: number;
   /** Milliseconds for requests in flight in a process that is replaced. */
   readonly graceful: number;
+  /** Whether a failure to boot is logged again at each try. */
+  readonly repeats: boolean;
   readonly ids: { readonly uid: number; readonly gid: number } | null;
   readonly logs: { readonly logger: Logger };
   readonly events: PoolEvents;
@@ -80,7 +82,9 @@ export class Pool implements SlotOwner<PythonProcess> {
   }
 
   get state(): PoolState {
-    return { mount: this.mount, isDown: this.#failure !== null && this.unready !== null };
+    const { mount } = this;
+    if (this.#failure === null || this.unready === null) return { mount, isDown: false };
+    return { mount, isDown: true, failure: this.#failure.message };
   }
 
   /** Where the threads meet the worker in that place. */
@@ -198,10 +202,11 @@ export class Pool implements SlotOwner<PythonProcess> {
   exited(process: PythonProcess, reason: ExitReason): void {
     const { failure } = process;
     if (process.servingSince === null && failure !== null && reason === 'boot_error') {
+      const isNews = this.#failure?.message !== failure.message;
       this.#failure = failure;
       const line = { mount: this.mount, process: process.number };
       // Where somebody waits for the outcome, that is who says it.
-      if (this.#settle === null)
+      if (this.#settle === null && (isNews || this.#options.repeats))
         this.#options.logs.logger.error(line, `Mount ${this.mount} did not boot: ${failure.message}`);
       this.#settled(failure);
     }

@@ -27,9 +27,12 @@ mounts:
     middleware: [viaduct:lint, {use: ./m.js, options: {deep: [1, {x: null}]}}, ./n.mjs:wrap]
     timeouts: {request: 10s}
     limits: {body_size: 0, queue: 3}
+    access_log: false
   - {path: /, app: viaduct:environ, name: root}
 admin: {address: unix:run/admin.sock}
-log: {level: debug, file: log/v.log, access: {enabled: false, file: log/a.log, format: combined}, slow: 500ms}
+log:
+  {level: debug, file: log/v.log, request_id_header: false, slow: 500ms,
+  access: {enabled: false, file: log/a.log, format: combined, sample: 25%, exclude: [/healthz, "*.map"]}}
 `;
 
 const oneListener = (address: string, key: string): string =>
@@ -73,11 +76,19 @@ describe('loadConfig', () => {
           middleware: [],
           timeouts: waits,
           limits: shared,
+          accessLog: true,
           python: null,
         },
       ],
       admin: { address: { kind: 'tcp', host: '127.0.0.1', port: 9180 } },
-      log: { level: 'info', file: null, access: { enabled: true, file: null, format: 'json' }, slow: 2000 },
+      log: {
+        level: 'info',
+        file: null,
+        access: { enabled: true, file: null, format: 'json', sample: 1, exclude: [] },
+        requestIdHeader: 'X-Request-ID',
+        slow: 2000,
+      },
+      development: false,
     });
   });
 
@@ -185,6 +196,7 @@ describe('loadConfig', () => {
         ],
         timeouts: { body: 2000, send: 3000, request: 10_000, queue: 5000, boot: 7000 },
         limits: { bodySize: 0, responseHeadersSize: 8192, requests: 8, queue: 3 },
+        accessLog: false,
         python: null,
       },
       {
@@ -197,6 +209,7 @@ describe('loadConfig', () => {
         middleware: [],
         timeouts: { body: 2000, send: 3000, request: 0, queue: 5000, boot: 7000 },
         limits: { bodySize: 1_048_576, responseHeadersSize: 8192, requests: 8, queue: 0 },
+        accessLog: true,
         python: null,
       },
     ]);
@@ -208,7 +221,14 @@ describe('loadConfig', () => {
       log: {
         level: 'debug',
         file: at('log/v.log'),
-        access: { enabled: false, file: at('log/a.log'), format: 'combined' },
+        access: {
+          enabled: false,
+          file: at('log/a.log'),
+          format: 'combined',
+          sample: 0.25,
+          exclude: ['/healthz', '*.map'],
+        },
+        requestIdHeader: null,
         slow: 500,
       },
     });

@@ -29,7 +29,16 @@ const CASES: Case[] = [
   {
     what: 'a key nobody knows',
     yaml: after('log:\n  xyzzy: 1\n'),
-    lines: ['8:3: log.xyzzy: Unknown key; known here: level, file, access, slow'],
+    lines: ['8:3: log.xyzzy: Unknown key; known here: level, file, access, request_id_header, slow'],
+  },
+  {
+    what: 'no sample, no path and no header',
+    yaml: after('log:\n  access:\n    sample: 0.1\n    exclude: [healthz]\n  request_id_header: "X Y"\n'),
+    lines: [
+      '9:13: log.access.sample: Expected a percentage such as 20%, found the number 0.1',
+      '10:15: log.access.exclude[0]: Expected a path that begins with "/" or "*", found "healthz"',
+      '11:22: log.request_id_header: Expected the name of a header, found "X Y"',
+    ],
   },
   {
     what: 'a typo in a value',

@@ -21,7 +21,7 @@ timeouts: {request: 0, idle: 90s, boot: 1500ms}
 workers: auto
 recycle: {max_requests: 7, max_age: 90s, max_memory: 1G, jitter: 0%}
 admin: false
-log: {file: x.log, slow: 0}
+log: {file: x.log, slow: 0, request_id_header: false, access: {sample: 7%, exclude: [/a/*]}}
 `,
     );
     expect(config.mounts[0]?.env['B']).to.equal('${HOME}');

@@ -18,6 +18,8 @@ describe('docs/operations.md', () => {
       remoteUser: 'u',
       method: 'GET',
       uri: '/',
+      scheme: 'http',
+      host: 'h',
       protocol: 'HTTP/1.1',
       upstream: 'fastcgi',
       status: 200,
@@ -28,6 +30,8 @@ describe('docs/operations.md', () => {
       aborted: 'sending',
       userAgent: 'a',
       referer: 'r',
+      traceId: 't',
+      spanId: 's',
     });
     const fields = Object.keys(JSON.parse(line) as object);
     const start = rows.findIndex(([name]) => name === '`time`');

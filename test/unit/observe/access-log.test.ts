@@ -12,6 +12,8 @@ const ENTRY: AccessEntry = {
   remoteAddr: '192.0.2.7',
   method: 'GET',
   uri: '/a?b=c',
+  scheme: 'https',
+  host: 'example.com',
   protocol: 'HTTP/1.1',
   upstream: 'fastcgi',
   status: 200,
@@ -38,8 +40,9 @@ describe('observe/access-log json', () => {
   it('has the named fields, with units', () => {
     expect(jsonLine({ ...ENTRY, aborted: 'sending', userAgent: 'curl', referer: 'http://x/' })).to.equal(
       '{"time":"2026-01-02T03:04:05.067Z","request_id":"abc123","mount":"api","remote_addr":"192.0.2.7",' +
-        '"method":"GET","uri":"/a?b=c","protocol":"HTTP/1.1","upstream":"fastcgi","status":200,"bytes_in":0,' +
-        '"bytes_out":12,"duration":0.012346,"queue":0.000000,"aborted":"sending","user_agent":"curl",' +
+        '"method":"GET","uri":"/a?b=c","scheme":"https","host":"example.com","protocol":"HTTP/1.1",' +
+        '"upstream":"fastcgi","status":200,"bytes_in":0,"bytes_out":12,' +
+        '"duration":0.012346,"queue":0.000000,"app":0.012346,"aborted":"sending","user_agent":"curl",' +
         '"referer":"http://x/"}\n',
     );
     expect(JSON.parse(jsonLine(ENTRY))).not.to.have.any.keys(
@@ -78,6 +81,13 @@ describe('observe/access-log json', () => {
       expect(JSON.parse(jsonLine({ ...ENTRY, ...numbers }))).to.include({ status: 0, bytes_out: 0 });
       expect(combinedLine({ ...ENTRY, ...numbers })).to.contain(' 000 0 ');
     }
+  });
+
+  it('has seconds with six digits, rounded', () => {
+    const times = [0, 4e-7, 6e-7, 0.000001, 0.1, 0.9999994, 0.9999996, 1, 59.123456, 86_400.5, -1];
+    const shown = times.map((duration) => /"duration":([^,]+),/.exec(jsonLine({ ...ENTRY, duration }))?.[1]);
+    expect(shown).to.deep.equal(times.map((time) => Math.max(0, time).toFixed(6)));
+    expect(jsonLine({ ...ENTRY, duration: 2, queue: 0.5 })).to.contain('"queue":0.500000,"app":1.500000');
   });
 
   it('keeps the time right from second to second', () => {

@@ -31,6 +31,8 @@ const request = (duration: number, mountName = 'api'): RequestRecord => ({
   duration,
   queued: 0,
   aborted: null,
+  abortReason: null,
+  trace: null,
 });
 
 describe('runtime/request-log', () => {

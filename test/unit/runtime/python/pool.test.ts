@@ -93,6 +93,7 @@ describe('runtime/python/pool', () => {
       lanePath: (worker) => `w${worker}`,
       workers,
       graceful: 10,
+      repeats: true,
       ids: null,
       logs: { logger: { info: log, error: log, warn: log } as never },
       events: { spawned: log, serving: log, exited: log, state: (state) => states.push(state) },
@@ -147,7 +148,7 @@ describe('runtime/python/pool', () => {
       at(0).ends('boot_error', 'ImportError: no\nTraceback');
       expect(await booted).to.deep.equal({ mount: '/py', message: 'ImportError: no\nTraceback' });
       expect(pool.unready).to.equal('mount /py did not boot: ImportError: no');
-      expect(states).to.deep.equal([{ mount: '/py', isDown: true }]);
+      expect(states).to.deep.equal([{ mount: '/py', isDown: true, failure: 'ImportError: no\nTraceback' }]);
       expect(timers.at(-1)?.delay).to.equal(200);
       timers.at(-1)?.fire();
       at(1).ends('boot_error', 'ImportError: no');
