@@ -1,6 +1,6 @@
 // `viaduct status`: what the running viaduct says of itself, for people or, with --json, for programs.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Status } from '../runtime/status.ts';
+import type { Status } from '../observe/status-data.ts';
 import { readArguments } from './arguments.ts';
 import { ask, CONFIG_OPTION } from './control-client.ts';
 import { EXIT } from './exit-codes.ts';

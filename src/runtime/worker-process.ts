@@ -3,6 +3,7 @@
 import type { PoolState } from '../apps/python/lane-server.ts';
 import type { Config } from '../config/types.ts';
 import { type AccessLog, createAccessLog } from '../observe/access-log.ts';
+import { ErrorReporter } from '../observe/error-report.ts';
 import { createLogger, type Log } from '../observe/logger.ts';
 import { MetricSlots } from '../observe/metric-slots.ts';
 import { giveTo, Outbox } from './handover.ts';
@@ -16,6 +17,7 @@ import {
   watchdogDescriptor,
 } from './ipc.ts';
 import { dropPrivileges } from './privileges.ts';
+import { oldestOf } from './running.ts';
 import { startWatchdog, type Watchdog } from './watchdog.ts';
 import { Worker } from './worker.ts';
 
@@ -133,7 +135,9 @@ export class WorkerProcess {
     if (this.#parts === null) return;
     const { worker, metrics } = this.#parts;
     const stats = { requests: worker.finished, inFlight: worker.active };
-    send({ kind: 'stats', id, stats, delta: metrics.takeDelta() }, sent);
+    // Only for who asks: every second is often enough for numbers, and too often for lists.
+    const running = id === null ? {} : { running: oldestOf(worker.running()) };
+    send({ kind: 'stats', id, stats, delta: metrics.takeDelta(), ...running }, sent);
   }
 
   /** Lets what is in flight end for up to `graceful` milliseconds, gives connections to heirs, and exits. */
@@ -196,11 +200,13 @@ export class WorkerProcess {
 function openLogs(config: Config, slot: number): { log: Log; accessLog: AccessLog } {
   const { level, file, access } = config.log;
   const failed = new Map<string, unknown>();
+  const errors = new ErrorReporter((report) => send({ kind: 'error', report }));
   const log = createLogger({
     level,
     file,
     stderr: LOG_DESCRIPTOR,
     fields: { worker: slot },
+    onError: (about, message) => errors.logged(about, message),
     onUnopened: (error) => failed.set(`log.file ${file}`, error),
   });
   const accessLog = createAccessLog({
