@@ -26,7 +26,11 @@ const LIMIT = 10;
 const INTERVAL = 1000;
 
 /** Of a log line: `fields` as they were given to the logger, `err` among them where there is one. */
-export function reportOf(fields: Readonly<Record<string, unknown>>, message: string, now: number): ErrorReport {
+export function reportOf(
+  fields: Readonly<Record<string, unknown>>,
+  message: string,
+  now: number,
+): ErrorReport {
   const stack = stackOf(fields['err']) ?? fields['stack'];
   // What an application said when it did not boot stands in the message, line by line.
   const [first = '', ...more] = withReason(message, fields['err']).split('\n');

@@ -56,4 +56,5 @@ function readOne(found: unknown): RunningRequest[] {
   ];
 }
 
-const cut = (text: string, limit: number): string => (text.length > limit ? `${text.slice(0, limit)}…` : text);
+const cut = (text: string, limit: number): string =>
+  text.length > limit ? `${text.slice(0, limit)}…` : text;
