@@ -18,6 +18,7 @@ export class History {
     this.#metrics = metrics;
     this.#sampledAt = now;
     this.#all = new MountHistory(() => [...metrics.mounts], now);
+    for (const mount of metrics.mounts) this.#of(mount, now);
   }
 
   /** To be called once a second. */

@@ -65,14 +65,14 @@ function row(key: string, name: Html, figures: Figures): Html {
 }
 
 function rateCell({ rate: now, history }: Figures): HtmlValue {
-  const top = highest(history.rate);
+  const top = Math.max(now, highest(history.rate));
   const label = `Requests a second over the last 15 minutes, now ${rate(now)}, at most ${rate(top)}`;
   return html`${figure(html`<b>${rate(now)}</b>`, `max ${rate(top)}`)}
   ${plot({ lines: [{ values: history.rate, kind: 'main' }], label, atLeast: 1 })}`;
 }
 
 function latencyCell({ p50_seconds: p50, p99_seconds: p99, history }: Figures): HtmlValue {
-  const top = highest(history.p99_seconds);
+  const top = Math.max(p99 ?? 0, highest(history.p99_seconds));
   const label = `Latency over the last 15 minutes, half of the requests now within ${latency(p50)}, 99 % within ${latency(p99)}, at most ${latency(top)}`;
   const lines = [
     { values: history.p99_seconds, kind: 'main' },
@@ -84,7 +84,7 @@ function latencyCell({ p50_seconds: p50, p99_seconds: p99, history }: Figures): 
 }
 
 function errorCell({ error_share: now, history }: Figures): HtmlValue {
-  const top = highest(history.error_share);
+  const top = Math.max(now ?? 0, highest(history.error_share));
   const label = `Share of errors over the last 15 minutes, now ${share(now)}, at most ${share(top)}`;
   const tone = now !== null && now > 0 ? 'bad' : '';
   return html`${figure(html`<b class="${tone}">${share(now)}</b>`, top > 0 && `max ${share(top)}`)}
@@ -92,7 +92,8 @@ function errorCell({ error_share: now, history }: Figures): HtmlValue {
 }
 
 function placesCell({ active, queue_depth: waiting, history }: Figures): HtmlValue {
-  const [most, longest] = [highest(history.active), highest(history.queue_depth)];
+  const most = Math.max(active, highest(history.active));
+  const longest = Math.max(waiting, highest(history.queue_depth));
   const label = `Running and waiting over the last 15 minutes, now ${active} and ${waiting}, at most ${most} and ${longest}`;
   const lines = [
     { values: history.active, kind: 'main' },

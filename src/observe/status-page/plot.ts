@@ -5,7 +5,7 @@ import { html, type Html } from './html.ts';
 
 export interface Line {
   readonly values: readonly (number | null)[];
-  /** How it looks; area: filled below. */
+  /** How it looks. main: filled below. bad: only there where it is not 0. */
   readonly kind: 'main' | 'second' | 'bad';
 }
 
@@ -29,7 +29,7 @@ export const highest = (values: readonly (number | null)[]): number =>
 export function plot({ lines, label, atLeast }: PlotOptions): Html {
   const top = Math.max(atLeast, ...lines.map(({ values }) => highest(values)));
   const shapes = lines.map(({ values, kind }) => {
-    const runs = runsOf(values, top);
+    const runs = runsOf(kind === 'bad' ? withoutCalm(values) : values, top);
     const line = runs.map((run) => `M${run.join('L')}`).join('');
     const area = kind === 'main' && runs.map(areaOf).join('');
     return html`${area !== false && html`<path class="area" d="${area}" />`}<path
@@ -48,6 +48,10 @@ export function plot({ lines, label, atLeast }: PlotOptions): Html {
     ${shapes}
   </svg>`;
 }
+
+/** Without the zeros between zeros: where nothing is wrong there is nothing to see. */
+const withoutCalm = (values: Line['values']): (number | null)[] =>
+  values.map((value, at) => (value || values[at - 1] || values[at + 1] ? value : null));
 
 /** Stretches of points without a gap. One that is alone becomes a short dash. */
 function runsOf(values: readonly (number | null)[], top: number): string[][] {

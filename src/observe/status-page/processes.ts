@@ -90,7 +90,7 @@ export function listenersSection({ listeners }: Status): Html {
       heading: 'listeners',
       caption: 'Connections open now, by what happens on them; then those since the start',
       columns: [
-        { title: 'Address' },
+        { title: 'Address', isWide: true },
         { title: 'Protocol' },
         { title: 'Active', isNumber: true },
         { title: 'Reading', isNumber: true },

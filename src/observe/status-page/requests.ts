@@ -9,7 +9,7 @@ import { type Row, state, table } from './table.ts';
 const LONG = 2;
 
 export function runningSection({ running, requests_in_flight: total }: Status): Html {
-  return html`<section>
+  return html`<section class="tall">
     <h2 id="running">Running requests</h2>
     ${
       running.length === 0
@@ -21,7 +21,7 @@ export function runningSection({ running, requests_in_flight: total }: Status): 
               { title: 'Age', isNumber: true },
               { title: 'Phase' },
               { title: 'Method' },
-              { title: 'Path' },
+              { title: 'Path', isWide: true },
               { title: 'Mount' },
               { title: 'Worker', isNumber: true },
               { title: 'Request id' },
@@ -49,14 +49,16 @@ function runningRow(request: RunningStatus): Row {
 }
 
 export function errorsSection({ errors }: Status): Html {
-  return html`<section>
+  return html`<section class="tall">
     <h2 id="errors">Recent errors</h2>
     ${
       errors.length === 0
         ? html`<p class="empty">None since the start.</p>`
-        : html`<ol class="errors">
-            ${errors.map(errorItem)}
-          </ol>`
+        : html`<div class="scroll" role="region" aria-labelledby="errors" tabindex="0">
+            <ol class="errors">
+              ${errors.map(errorItem)}
+            </ol>
+          </div>`
     }
   </section>`;
 }

@@ -40,7 +40,7 @@ function facts(status: Status): [name: string, value: HtmlValue][] {
           ${last.reason !== null && html`<span class="reason">${last.reason.split('\n', 1)[0]}</span>`}`;
   return [
     ['Up', duration(status.uptime_seconds)],
-    ['Since', html`<time datetime="${status.started_at}">${dateTime(status.started_at)}</time>`],
+    ['Since', html`<time datetime="${status.started_at}">${dateTime(status.started_at)}</time> UTC`],
     ['Generation', count(status.generation)],
     ['Reloads', `${count(reloads.ok)} ok, ${count(reloads.rejected)} rejected`],
     ['Last reload', reload],
@@ -68,9 +68,9 @@ export function tiles(status: Status): Html {
   return html`<section>
     <h2 id="now" class="hidden">Now</h2>
     <dl class="tiles">
-      ${tile('Requests a second', rate(totals.rate), `max ${rate(highest(history.rate))}`, graph('Requests a second', 'main', history.rate, 1))}
+      ${tile('Requests a second', rate(totals.rate), `max ${rate(Math.max(totals.rate, highest(history.rate)))}`, graph('Requests a second', 'main', history.rate, 1))}
       ${tile('Latency p99', latency(totals.p99_seconds), `p50 ${latency(totals.p50_seconds)}`, graph('Latency p99', 'main', history.p99_seconds, 0.005))}
-      ${tile('Errors (5xx)', share(totals.error_share), `max ${share(highest(history.error_share))}`, graph('Share of errors', 'bad', history.error_share, 0.01))}
+      ${tile('Errors (5xx)', share(totals.error_share), `max ${share(Math.max(totals.error_share ?? 0, highest(history.error_share)))}`, graph('Share of errors', 'bad', history.error_share, 0.01))}
       ${tile('Running', count(totals.active), `${count(totals.queue_depth)} waiting`, graph('Running requests', 'main', history.active, 1))}
       ${tile('Workers ready', `${ready}`, `of ${workers.length}`)}
       ${tile('Connections', count(open), `${count(totals.requests)} requests`)}

@@ -6,6 +6,8 @@ export interface Column {
   readonly title: string;
   /** Right-aligned. */
   readonly isNumber?: boolean;
+  /** Has what room is left. */
+  readonly isWide?: boolean;
 }
 
 export interface Row {
@@ -24,7 +26,10 @@ export interface TableOptions {
 }
 
 export function table({ heading, caption, columns, rows }: TableOptions): Html {
-  const kind = (at: number): string => (columns[at]?.isNumber === true ? 'number' : 'text');
+  const kind = (at: number): string => {
+    const { isNumber = false, isWide = false } = columns[at] ?? {};
+    return isNumber ? 'number' : isWide ? 'wide' : 'text';
+  };
   const heads = columns.map(({ title }, at) => html`<th scope="col" class="${kind(at)}">${title}</th>`);
   const lines = rows.map(({ key, cells: [first, ...cells] }) => {
     const rest = cells.map((cell, at) => html`<td class="${kind(at + 1)}">${cell}</td>`);

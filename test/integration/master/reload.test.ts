@@ -296,9 +296,9 @@ describe('viaduct stop and status', () => {
     const { code, stdout } = await verb('status');
     expect(code).to.equal(0);
     expect(stdout).to.match(/^viaduct \d+\.\d+\.\d+, pid \d+, up \d+s, ready\n/);
-    expect(stdout).to.match(/^0 +node +\d+ +ready +\d+s +\d+ +0 +\d+M +1$/m);
+    expect(stdout).to.match(/^0 +node +\d+ +ready +\d+s +\d+ +0 +\d+ MiB +\S+( %)? +1$/m);
     expect(stdout).to.match(/^1 +node +\d+ +ready /m);
-    expect(stdout).to.match(/^unix:.*\/http\.sock +http$/m);
+    expect(stdout).to.match(/^unix:.*\/http\.sock +http +\d+ +0 +\d+ +1 +0$/m);
     const json = JSON.parse((await verb('status', '--json')).stdout) as Record<string, unknown>;
     expect(Object.keys(json)).to.deep.equal(Object.keys(await daemon.status()));
     const [worker] = json['workers'] as object[];
