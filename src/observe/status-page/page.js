@@ -24,7 +24,10 @@ async function update() {
     // Another version serves: its page may want another script and style.
     if (next.documentElement.dataset.build !== document.documentElement.dataset.build)
       return location.reload();
+    const focused = document.activeElement;
     adopt(numbers, next.querySelector('#numbers'));
+    // Who was moved has lost it.
+    if (focused !== document.activeElement && focused?.isConnected) focused.focus({ preventScroll: true });
     if (document.title !== next.title) document.title = next.title;
     say('Updates every second.');
     failedSince = '';
