@@ -3,6 +3,7 @@
 import { createServer } from 'node:http';
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { Metrics } from './metrics.ts';
+import { isForUs } from './own-host.ts';
 import { phpFpmStatus } from './php-fpm.ts';
 import { sharedRefresh } from './refresh.ts';
 import type { Status } from './status-data.ts';
@@ -38,8 +39,19 @@ const TEXT = 'text/plain; charset=utf-8';
 const HTML_TYPE = 'text/html; charset=utf-8';
 const JSON_TYPE = 'application/json; charset=utf-8';
 
-const PAGES: ReadonlyMap<string, { about: string; page: Page }> = new Map([
-  ['/', { about: 'all of it for people', page: statusPage }],
+const WRONG_HOST = `This page shows requests and tracebacks: on a loopback address it answers to that address and to localhost, not to other
+names. A proxy in front has to send such a Host header, as nginx's proxy_pass does unless told.
+`;
+
+interface Place {
+  readonly about: string;
+  readonly page: Page;
+  /** Has what clients and applications said. */
+  readonly isPrivate?: boolean;
+}
+
+const PAGES: ReadonlyMap<string, Place> = new Map<string, Place>([
+  ['/', { about: 'all of it for people', page: statusPage, isPrivate: true }],
   ['/metrics', { about: 'Prometheus metrics, OpenMetrics by Accept', page: metricsPage }],
   [
     '/livez',
@@ -48,7 +60,11 @@ const PAGES: ReadonlyMap<string, { about: string; page: Page }> = new Map([
   ['/readyz', { about: '200 when requests can be served, else 503 with reasons', page: readyPage }],
   [
     '/status.json',
-    { about: "the same for programs; ?php-fpm and ?php-fpm&full: php-fpm's fields", page: statusJson },
+    {
+      about: "the same for programs; ?php-fpm and ?php-fpm&full: php-fpm's fields",
+      page: statusJson,
+      isPrivate: true,
+    },
   ],
 ]);
 
@@ -101,6 +117,7 @@ async function answer(request: IncomingMessage, source: Source): Promise<Answer>
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     return { status: 405, type: TEXT, text: 'Only GET and HEAD\n', headers: { allow: 'GET, HEAD' } };
   }
+  if (found.isPrivate === true && !isForUs(request)) return { status: 421, type: TEXT, text: WRONG_HOST };
   try {
     return await found.page(request, source);
   } catch (error) {

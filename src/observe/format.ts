@@ -61,3 +61,15 @@ export const clock = (iso: string): string => iso.slice(11, 19);
 
 /** RFC 3339 -> "2026-11-28 13:22:01" */
 export const dateTime = (iso: string): string => `${iso.slice(0, 10)} ${clock(iso)}`;
+
+/**
+ * Text from anybody, with what would hide next to it or turn it around (control characters, zero-width and
+ * bidirectional ones) shown as \uXXXX. Tabs and line ends stay.
+ */
+export const visible = (text: string): string =>
+  text.replaceAll(
+    /(?![\t\n])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
+    (found) => `\\u${hex(found.codePointAt(0) ?? 0)}`,
+  );
+
+const hex = (code: number): string => code.toString(16).padStart(4, '0');

@@ -1,5 +1,6 @@
 // Tables for a terminal: as wide as there is room, without the least important columns where there is little. Text may
 // come from anybody: no control character gets through.
+import { visible } from '../../observe/format.ts';
 
 export type Tone = 'good' | 'warn' | 'bad' | 'quiet' | 'strong';
 
@@ -40,22 +41,21 @@ export function paint(text: string, tone: Tone | undefined, { isColoured }: Term
 
 /** As a line of the terminal can have it. */
 export function plain(text: string, { isUnicode }: Terminal): string {
-  const shown = text.replaceAll(
-    /[\0-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g,
-    (found) => `\\u${(found.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`,
-  );
+  const shown = visible(text).replaceAll('\n', '\\n').replaceAll('\t', ' ');
   if (isUnicode) return shown;
   return shown
     .replaceAll('–', '-')
     .replaceAll('…', '~')
-    .replaceAll(/[^\0-\x7f]/gu, '?');
+    .replaceAll(/[^ -~]/gu, '?');
 }
 
-const lengthOf = (text: string): number => [...text].length;
+const lengthOf = (text: string): number => Array.from(text).length;
 
 export function cut(text: string, width: number, { isUnicode }: Terminal): string {
   if (lengthOf(text) <= width) return text;
-  return `${[...text].slice(0, Math.max(0, width - 1)).join('')}${isUnicode ? '…' : '~'}`;
+  return `${Array.from(text)
+    .slice(0, Math.max(0, width - 1))
+    .join('')}${isUnicode ? '…' : '~'}`;
 }
 
 /** @returns lines, each with its end */

@@ -1,5 +1,6 @@
 // HTML from template literals. Every value is escaped, unless it came from here: text of clients and applications cannot
 // become markup.
+import { visible } from '../format.ts';
 
 /** Markup that is safe as it is; made by html`` only. */
 export class Html {
@@ -47,15 +48,5 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": '&#39;',
 };
 
-/**
- * Control characters and those that turn the direction of text around come as what they are called, so that one
- * cannot hide what stands next to it.
- */
-function escape(text: string): string {
-  return text
-    .replaceAll(/[&<>"']/g, (found) => ENTITIES[found] ?? '')
-    .replaceAll(
-      /[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g,
-      (found) => `\\u${(found.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`,
-    );
-}
+const escape = (text: string): string =>
+  visible(text).replaceAll(/[&<>"']/g, (found) => ENTITIES[found] ?? '');

@@ -78,8 +78,8 @@ function latencyCell({ p50_seconds: p50, p99_seconds: p99, history }: Figures): 
     { values: history.p99_seconds, kind: 'main' },
     { values: history.p50_seconds, kind: 'second' },
   ] as const;
-  const now = html`<b>${latency(p50)}</b> <span class="unit">p50</span> <b>${latency(p99)}</b>
-    <span class="unit">p99</span>`;
+  const now = html`<b>${latency(p50)}</b> <span class="unit second">p50</span> <b>${latency(p99)}</b>
+    <span class="unit main">p99</span>`;
   return html`${figure(now, top > 0 && `max ${latency(top)}`)} ${plot({ lines, label, atLeast: 0.005 })}`;
 }
 
@@ -97,10 +97,10 @@ function placesCell({ active, queue_depth: waiting, history }: Figures): HtmlVal
   const label = `Running and waiting over the last 15 minutes, now ${active} and ${waiting}, at most ${most} and ${longest}`;
   const lines = [
     { values: history.active, kind: 'main' },
-    { values: history.queue_depth, kind: 'bad' },
+    { values: history.queue_depth, kind: 'second' },
   ] as const;
-  const now = html`<b>${count(active)}</b> <span class="unit">running</span>
-    <b class="${waiting > 0 ? 'warn' : ''}">${count(waiting)}</b> <span class="unit">waiting</span>`;
+  const now = html`<b>${count(active)}</b> <span class="unit main">running</span>
+    <b class="${waiting > 0 ? 'warn' : ''}">${count(waiting)}</b> <span class="unit second">waiting</span>`;
   return html`${figure(now, false)} ${plot({ lines, label, atLeast: 1 })}`;
 }
 

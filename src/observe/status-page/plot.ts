@@ -5,7 +5,7 @@ import { html, type Html } from './html.ts';
 
 export interface Line {
   readonly values: readonly (number | null)[];
-  /** How it looks. main: filled below. bad: only there where it is not 0. */
+  /** How it looks. main: filled below; the others are only there where they are not 0. */
   readonly kind: 'main' | 'second' | 'bad';
 }
 
@@ -29,7 +29,7 @@ export const highest = (values: readonly (number | null)[]): number =>
 export function plot({ lines, label, atLeast }: PlotOptions): Html {
   const top = Math.max(atLeast, ...lines.map(({ values }) => highest(values)));
   const shapes = lines.map(({ values, kind }) => {
-    const runs = runsOf(kind === 'bad' ? withoutCalm(values) : values, top);
+    const runs = runsOf(kind === 'main' ? values : withoutCalm(values), top);
     const line = runs.map((run) => `M${run.join('L')}`).join('');
     const area = kind === 'main' && runs.map(areaOf).join('');
     return html`${area !== false && html`<path class="area" d="${area}" />`}<path
@@ -49,7 +49,7 @@ export function plot({ lines, label, atLeast }: PlotOptions): Html {
   </svg>`;
 }
 
-/** Without the zeros between zeros: where nothing is wrong there is nothing to see. */
+/** Without the zeros between zeros: where nothing waits or fails there is nothing to see. */
 const withoutCalm = (values: Line['values']): (number | null)[] =>
   values.map((value, at) => (value || values[at - 1] || values[at + 1] ? value : null));
 

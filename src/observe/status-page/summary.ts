@@ -74,7 +74,7 @@ export function tiles(status: Status): Html {
       ${tile('Running', count(totals.active), `${count(totals.queue_depth)} waiting`, graph('Running requests', 'main', history.active, 1))}
       ${tile('Workers ready', `${ready}`, `of ${workers.length}`)}
       ${tile('Connections', count(open), `${count(totals.requests)} requests`)}
-      ${tile('Memory', bytes(memory), 'all processes')} ${tile('CPU', share(cpu), 'of one core')}
+      ${tile('Memory', bytes(memory), 'in all')} ${tile('CPU', share(cpu), 'of one core')}
     </dl>
   </section>`;
 }

@@ -90,6 +90,22 @@ describe('observe/admin', () => {
     expect(JSON.parse(body)).to.deep.equal(sampleStatus());
   });
 
+  it('shows what is private only under its own names: a page elsewhere cannot borrow the address', async () => {
+    for (const [host, wanted] of [
+      ['evil.example', 421],
+      ['evil.example:9180', 421],
+      ['127.0.0.1.evil.example', 421],
+      ['localhost.evil.example', 421],
+      [address, 200],
+      ['localhost:80', 200],
+      ['app.localhost', 200],
+      ['[::1]:9180', 200],
+    ] as const)
+      for (const path of ['/', '/status.json'])
+        expect((await ask(address, path, { headers: { host } })).status, host).to.equal(wanted);
+    expect((await ask(address, '/metrics', { headers: { host: 'evil.example' } })).status).to.equal(200);
+  });
+
   it("has php-fpm's fields for who asks for them", async () => {
     const { headers, body } = await ask(address, '/status.json?php-fpm');
     expect(headers['content-type']).to.equal('application/json; charset=utf-8');

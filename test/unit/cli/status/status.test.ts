@@ -39,7 +39,7 @@ describe('cli/status textTable()', () => {
 
   it('lets no control character through', () => {
     const hostile = [[{ text: 'a\u001b[2J\nb\u202e' }, { text: '1' }, { text: '' }]];
-    expect(textTable(columns, hostile, PLAIN)).to.contain('a\\u001b[2J\\u000ab\\u202e');
+    expect(textTable(columns, hostile, PLAIN)).to.contain('a\\u001b[2J\\nb\\u202e');
     expect(textTable(columns, [[{ text: 'Zoë–' }]], { ...PLAIN, isUnicode: false })).to.contain('Zo?-');
   });
 });
@@ -47,7 +47,8 @@ describe('cli/status textTable()', () => {
 describe('cli/status statusText()', () => {
   it('fits 80 columns, and uses more', () => {
     const text = statusText(sampleStatus(), PLAIN);
-    const widths = (all: string): number => Math.max(...all.split('\n').map((line) => [...line].length));
+    const widths = (all: string): number =>
+      Math.max(...all.split('\n').map((line) => Array.from(line).length));
     expect(widths(text)).to.be.at.most(80);
     const wide = statusText(sampleStatus(), { ...PLAIN, columns: 160 });
     expect(widths(wide)).to.be.within(81, 160);
@@ -126,16 +127,14 @@ describe('cli/status watch()', () => {
     expect(code).to.equal(EXIT.ok);
     expect(out.split('\u001b[H')[1]).to.equal('a\u001b[K\nb\u001b[K\n\u001b[J');
     expect(out)
-      .to.match(/^\u001b\[\?25l\u001b\[2J/)
-      .and.to.match(/\u001b\[\?25h$/);
+      .to.satisfy((text: string) => text.startsWith('\u001b[?25l\u001b[2J'))
+      .and.to.satisfy((text: string) => text.endsWith('\u001b[?25h'));
   });
 
   it('goes on where viaduct is gone for a while, and says so', async () => {
     const back = await show([{ text: 'a\n' }, GONE, { text: 'b\n' }], 10);
     expect(back.code).to.equal(EXIT.ok);
-    expect(back.out)
-      .to.contain('viaduct: gone')
-      .and.to.match(/b\u001b\[K/);
+    expect(back.out).to.contain('viaduct: gone').and.to.contain('b\u001b[K');
     const left = await show([{ text: 'a\n' }, GONE, GONE], null);
     expect(left).to.deep.equal({ code: EXIT.unavailable, out: 'a\n', err: 'viaduct: gone\n' });
   });
