@@ -31,9 +31,11 @@ export function reportOf(
   message: string,
   now: number,
 ): ErrorReport {
-  const stack = stackOf(fields['err']) ?? fields['stack'];
+  const error = said(fields['err']);
+  const stack = error?.stack ?? fields['stack'];
+  const isSaid = error === null || message.includes(error.message);
   // What an application said when it did not boot stands in the message, line by line.
-  const [first = '', ...more] = withReason(message, fields['err']).split('\n');
+  const [first = '', ...more] = (isSaid ? message : `${message}: ${error.message}`).split('\n');
   const traceback = typeof stack === 'string' ? stack : more.join('\n');
   return bounded({
     time: now,
@@ -89,16 +91,23 @@ function bounded(parts: Readonly<Partial<Record<keyof ErrorReport, unknown>>>): 
   };
 }
 
-function withReason(message: string, error: unknown): string {
-  const isSaid = !(error instanceof Error) || message.includes(error.message);
-  return isSaid ? message : `${message}: ${error.message}`;
+interface Said {
+  readonly message: string;
+  readonly stack: string;
 }
 
-function stackOf(error: unknown, depth = 0): string | null {
-  if (!(error instanceof Error)) return null;
-  const own = error.stack ?? error.message;
-  const cause = depth < CAUSES ? stackOf(error.cause, depth + 1) : null;
-  return cause === null ? own : `${own}\nCaused by: ${cause}`;
+/** What an error says of itself. An application may throw anything, with properties that throw when they are read. */
+function said(error: unknown, depth = 0): Said | null {
+  try {
+    if (!(error instanceof Error)) return null;
+    // Whatever the types say, they may be no strings.
+    const { message: text, stack = text }: { message: unknown; stack?: unknown } = error;
+    const [message, own] = [String(text), String(stack)];
+    const cause = depth < CAUSES ? said(error.cause, depth + 1) : null;
+    return { message, stack: cause === null ? own : `${own}\nCaused by: ${cause.stack}` };
+  } catch {
+    return null;
+  }
 }
 
 const cut = (value: unknown, limit: number): string | null =>

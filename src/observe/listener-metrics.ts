@@ -90,18 +90,10 @@ export class ListenerMetrics {
     return this.#accepted[0] ?? 0;
   }
 
-  /** Connections open now, of this process and of the workers. */
-  get states(): Record<ConnectionState, number> {
-    const of = (state: ConnectionState): number =>
-      this.#states[state] + this.ledger.sum(CONNECTION_STATES.indexOf(state));
-    return { idle: of('idle'), reading: of('reading'), active: of('active') };
-  }
-
   stateSamples(): Sample[] {
-    const { states } = this;
-    return CONNECTION_STATES.map((state) => ({
+    return CONNECTION_STATES.map((state, at) => ({
       labels: { listener: this.label, state },
-      value: states[state],
+      value: this.#states[state] + this.ledger.sum(at),
     }));
   }
 

@@ -2,6 +2,7 @@
 import type { LoadedConfig } from '../config/load.ts';
 import { formatAddress } from '../config/address.ts';
 import type { History } from '../observe/history.ts';
+import type { ConnectionState, ListenerMetrics } from '../observe/listener-metrics.ts';
 import type { MetricSlots } from '../observe/metric-slots.ts';
 import type { ErrorEntry } from '../observe/recent-errors.ts';
 import type {
@@ -136,6 +137,13 @@ function runningIn(children: readonly Child[], now: number): RunningStatus[] {
     .slice(0, MOST_RUNNING);
 }
 
+function connectionsOf(listener: ListenerMetrics | undefined): ListenerStatus['connections'] {
+  const samples = listener?.stateSamples() ?? [];
+  const of = (state: ConnectionState): number =>
+    samples.find(({ labels }) => labels['state'] === state)?.value ?? 0;
+  return { idle: of('idle'), reading: of('reading'), active: of('active') };
+}
+
 function listenersOf(sockets: SocketSet, metrics: MetricSlots): ListenerStatus[] {
   const counted = new Map([...metrics.listeners].map((listener) => [listener.label, listener]));
   return listening(sockets).map((where, at): ListenerStatus => {
@@ -144,7 +152,7 @@ function listenersOf(sockets: SocketSet, metrics: MetricSlots): ListenerStatus[]
     const listener = configured && counted.get(formatAddress(configured.address));
     return {
       ...where,
-      connections: listener?.states ?? { idle: 0, reading: 0, active: 0 },
+      connections: connectionsOf(listener),
       accepted: listener?.acceptedTotal ?? 0,
       dropped: sumOf(listener?.droppedSamples() ?? [], ({ value }) => value),
       protocol_errors: sumOf(listener?.errorSamples() ?? [], ({ value }) => value),

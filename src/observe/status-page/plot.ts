@@ -28,15 +28,7 @@ export const highest = (values: readonly (number | null)[]): number =>
 
 export function plot({ lines, label, atLeast }: PlotOptions): Html {
   const top = Math.max(atLeast, ...lines.map(({ values }) => highest(values)));
-  const shapes = lines.map(({ values, kind }) => {
-    const runs = runsOf(kind === 'main' ? values : withoutCalm(values), top);
-    const line = runs.map((run) => `M${run.join('L')}`).join('');
-    const area = kind === 'main' && runs.map(areaOf).join('');
-    return html`${area !== false && html`<path class="area" d="${area}" />`}<path
-        class="line ${kind}"
-        d="${line}"
-      />`;
-  });
+  const shapes = lines.map((line) => drawnBefore(line, top) ?? draw(line, top));
   return html`<svg
     class="plot"
     viewBox="0 0 ${WIDTH} ${HEIGHT}"
@@ -47,6 +39,32 @@ export function plot({ lines, label, atLeast }: PlotOptions): Html {
     <path class="base" d="M0 ${HEIGHT - 0.5}H${WIDTH}" />
     ${shapes}
   </svg>`;
+}
+
+interface Drawing {
+  readonly kind: Line['kind'];
+  readonly top: number;
+  readonly shape: Html;
+}
+
+/** A series stays the same list until its next sample, and is asked for every second: a third of the page's time. */
+const drawings = new WeakMap<Line['values'], Drawing>();
+
+function drawnBefore({ values, kind }: Line, top: number): Html | null {
+  const found = drawings.get(values);
+  return found !== undefined && found.kind === kind && found.top === top ? found.shape : null;
+}
+
+function draw({ values, kind }: Line, top: number): Html {
+  const runs = runsOf(kind === 'main' ? values : withoutCalm(values), top);
+  const line = runs.map((run) => `M${run.join('L')}`).join('');
+  const area = kind === 'main' && runs.map(areaOf).join('');
+  const shape = html`${area !== false && html`<path class="area" d="${area}" />`}<path
+      class="line ${kind}"
+      d="${line}"
+    />`;
+  drawings.set(values, { kind, top, shape });
+  return shape;
 }
 
 /** Without the zeros between zeros: where nothing waits or fails there is nothing to see. */

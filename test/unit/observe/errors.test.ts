@@ -32,6 +32,34 @@ describe('observe/error-report', () => {
     expect(reportOf({}, 'plain', 0)).to.deep.include({ message: 'plain', traceback: null, mount: null });
   });
 
+  it('reads what throws when it is read', () => {
+    const hostile = new Error('x');
+    for (const key of ['stack', 'message', 'cause'])
+      Object.defineProperty(hostile, key, {
+        get: () => {
+          throw new Error('no');
+        },
+      });
+    const odd = Object.assign(new Error('y'), { stack: 7, cause: hostile });
+    const proxy = new Proxy(new Error('z'), {
+      getPrototypeOf: () => {
+        throw new Error('no');
+      },
+    });
+    expect(reportOf({ err: hostile }, 'It failed', 0)).to.deep.include({
+      message: 'It failed',
+      traceback: null,
+    });
+    expect(reportOf({ err: odd }, 'It failed', 0)).to.deep.include({
+      message: 'It failed: y',
+      traceback: '7',
+    });
+    expect(reportOf({ err: proxy }, 'It failed', 0)).to.deep.include({
+      message: 'It failed',
+      traceback: null,
+    });
+  });
+
   it('has a limit for every part, and keeps both ends of a traceback', () => {
     const error = new Error('m');
     error.stack = `begin${'x'.repeat(100_000)}end`;
