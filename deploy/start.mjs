@@ -87,7 +87,7 @@ function announce(withNginx) {
   } else {
     lines.push('  run/fastcgi.sock and run/uwsgi.sock  for an nginx of yours');
   }
-  lines.push(`  http://127.0.0.1:${DAEMON_PORTS.admin}/metrics  admin`);
+  lines.push(`  http://127.0.0.1:${DAEMON_PORTS.admin}/  status page, metrics`);
   if (nginxProgram === undefined) lines.push('No nginx on PATH, so none was started');
   lines.push('Ctrl-C stops it');
   console.log(lines.join('\n'));

@@ -6,4 +6,6 @@ export interface Io {
   /** Absolute; '' where the current folder has been deleted. For path.resolve() only, which then fails for relative paths. */
   cwd: string;
   env: NodeJS.ProcessEnv;
+  /** Where stdout is a terminal: its size now, in characters. */
+  screen?: { columns(): number; rows(): number } | undefined;
 }

@@ -33,8 +33,8 @@ const VERBS: ReadonlyMap<string, Verb> = new Map<string, Verb>([
   [
     'status',
     {
-      about: 'shows workers, listeners and mounts',
-      run: async (argv, io) => (await import('./status.ts')).runStatus(argv, io),
+      about: 'shows mounts, workers, requests and errors',
+      run: async (argv, io) => (await import('./status/status.ts')).runStatus(argv, io),
     },
   ],
   ['check', { about: 'validates a configuration and what it names', run: runCheck }],
@@ -129,6 +129,9 @@ const io: Io = {
   stderr: (text) => void process.stderr.write(text),
   cwd: currentFolder(),
   env: process.env,
+  screen: process.stdout.isTTY
+    ? { columns: () => process.stdout.columns, rows: () => process.stdout.rows }
+    : undefined,
 };
 try {
   process.exitCode = await main(process.argv.slice(2), io);

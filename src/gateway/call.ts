@@ -1,41 +1,26 @@
 // One request from its environ to its last byte: it waits for a place, is answered, and ends exactly once whatever happens.
 import type { AbortPhase, MountMetrics, ShedReason } from '../observe/mount-metrics.ts';
 import type { Waiting } from './admission.ts';
+import type { CallOwner } from './call-owner.ts';
 import { Cancellation } from './cancellation.ts';
 import type { HeaderList, Tunnel } from './contract.ts';
 import { Delivery, type DeliveryOwner } from './delivery.ts';
 import { makeEnviron, type RequestEnviron } from './environ.ts';
-import { type ErrorPage, errorPage, type Explain } from './error-page.ts';
+import { type ErrorPage, errorPage } from './error-page.ts';
 import { ErrorLines, type LineSink } from './error-stream.ts';
 import { GatewayError } from './errors.ts';
-import type { GatewayEvents, RequestPhase, RequestRecord, RunningRequest } from './events.ts';
+import { type RequestPhase, type RequestRecord, type RunningRequest, runningRequest } from './events.ts';
 import type { AbortReason, Exchange } from './exchange.ts';
 import { Input } from './input.ts';
 import type { Mount } from './mount.ts';
-import { requestUri } from './path.ts';
 import { Response, type ResponseOwner } from './response.ts';
 import type { Member } from './roster.ts';
 import { type TraceContext, traceContext } from './trace-context.ts';
 import type { RequestSpan, Tracing } from './tracing.ts';
-import { asksForUpgrade } from './upgrade.ts';
+import { mayUpgrade } from './upgrade.ts';
 
 /** nginx's code for a client that left before there was an answer. */
 const CLIENT_CLOSED_REQUEST = 499;
-
-/** What a call needs of the gateway that made it. */
-export interface CallOwner {
-  readonly events: GatewayEvents;
-  /** Counts requests that no mount answers. */
-  readonly noMount: MountMetrics;
-  /** The server has begun to stop. */
-  readonly draining: boolean;
-  /** Makes spans of requests; null: nobody traces. */
-  readonly tracing: Tracing | null;
-  /** Makes pages that say what went wrong; null: clients are not told. */
-  readonly explain: Explain | null;
-  /** The call has ended, and the application is done with it. */
-  left(call: Call): void;
-}
 
 export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, ResponseOwner, Member {
   readonly exchange: Exchange;
@@ -154,18 +139,12 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Re
 
   /** How it stands at `now` (performance.now()). */
   describe(now: number): RunningRequest {
-    const { environ } = this;
-    return {
-      requestId: environ['viaduct.request_id'],
-      mount: this.mountName,
-      method: environ.REQUEST_METHOD,
-      uri: requestUri(environ),
-      phase: this.#phase,
-      age: now - this.exchange.startedAt,
-      queued: this.#waits ? now - this.queuedAt : this.queued,
-      bytesIn: this.bytesIn,
-      bytesOut: this.bytesOut,
-    };
+    return runningRequest(
+      this,
+      this.#phase,
+      now - this.exchange.startedAt,
+      this.#waits ? now - this.queuedAt : this.queued,
+    );
   }
 
   #tooLong(): void {
@@ -250,20 +229,10 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Re
     const response = this.#newResponse(mount.responseHeadersSize);
     const delivery = new Delivery(this.exchange, response, this);
     this.#delivery = delivery;
-    this.#offerUpgrade(response);
+    if (this.environ['HTTP_UPGRADE'] !== undefined && mayUpgrade(this.environ, this.exchange))
+      this.environ['viaduct.upgrade'] = (headers?: HeaderList) => this.#upgrade(response, headers);
     if (this.#span === null) delivery.start(mount.app, this.environ);
     else this.#span.run(() => delivery.start(mount.app, this.environ));
-  }
-
-  /** Where the client asks for one, and the protocol can. */
-  #offerUpgrade(response: Response): void {
-    const { environ } = this;
-    if (
-      environ['HTTP_UPGRADE'] !== undefined &&
-      this.exchange.upgrade !== undefined &&
-      asksForUpgrade(environ)
-    )
-      environ['viaduct.upgrade'] = (headers?: HeaderList) => this.#upgrade(response, headers);
   }
 
   #beginSpan(tracing: Tracing): void {

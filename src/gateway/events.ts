@@ -1,6 +1,7 @@
 // What the gateway has to say about requests. The worker turns it into log lines; the gateway knows no log.
 import type { AbortPhase } from '../observe/mount-metrics.ts';
 import type { Environ } from './contract.ts';
+import { requestUri } from './path.ts';
 import type { AbortReason } from './exchange.ts';
 import type { TraceContext } from './trace-context.ts';
 
@@ -47,6 +48,26 @@ export interface RunningRequest {
   readonly queued: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
+}
+
+/** @param age and `queued` in milliseconds */
+export function runningRequest(
+  { environ, mountName, bytesIn, bytesOut }: RequestRecord,
+  phase: RequestPhase,
+  age: number,
+  queued: number,
+): RunningRequest {
+  return {
+    requestId: environ['viaduct.request_id'],
+    mount: mountName,
+    method: environ.REQUEST_METHOD,
+    uri: requestUri(environ),
+    phase,
+    age,
+    queued,
+    bytesIn,
+    bytesOut,
+  };
 }
 
 export interface GatewayEvents {

@@ -1,7 +1,8 @@
 // The gateway: takes exchanges from any transport, finds their mount, and keeps track of what runs.
 import type { MountMetrics } from '../observe/mount-metrics.ts';
 import type { Admission } from './admission.ts';
-import { Call, type CallOwner } from './call.ts';
+import { Call } from './call.ts';
+import type { CallOwner } from './call-owner.ts';
 import { completeEnviron, type RequestPath } from './environ.ts';
 import type { Explain } from './error-page.ts';
 import { GatewayError } from './errors.ts';

@@ -14,6 +14,10 @@ export function asksForUpgrade(environ: Environ): boolean {
   return typeof connection !== 'string' || /(?:^|[,\s])upgrade(?:$|[,\s])/i.test(connection);
 }
 
+/** Whether the client asks for one, and the protocol can. */
+export const mayUpgrade = (environ: Environ, exchange: Exchange): boolean =>
+  exchange.upgrade !== undefined && asksForUpgrade(environ);
+
 /**
  * The headers of a 101: what the application gives, and the two it has to have.
  * @throws {GatewayError} as startResponse()

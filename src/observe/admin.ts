@@ -3,16 +3,20 @@
 import { createServer } from 'node:http';
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { Metrics } from './metrics.ts';
+import { isForUs } from './own-host.ts';
+import { phpFpmStatus } from './php-fpm.ts';
 import { sharedRefresh } from './refresh.ts';
+import type { Status } from './status-data.ts';
+import { renderPage } from './status-page/page.ts';
 
 export interface AdminOptions {
   readonly metrics: Pick<Metrics, 'render'>;
   /** Whether requests can be served now; if not, why, one sentence each. */
   readonly ready: () => { readonly ready: boolean; readonly reasons: readonly string[] };
-  /** What /status.json shows, as it is. */
-  readonly status: () => object;
+  /** What /status.json shows, as it is, and the page. */
+  readonly status: () => Status;
   /**
-   * Gets fresh numbers for /metrics and /status.json; they wait 50 ms for it, then show what there is. It may be called
+   * Gets fresh numbers for /metrics, /status.json and the page; they wait 50 ms for it, then show what there is. It may be called
    * again before it has resolved, so it must not pile anything up on who does not answer.
    */
   readonly refresh?: (() => Promise<void>) | undefined;
@@ -32,17 +36,36 @@ type Source = AdminOptions & { readonly refresh: () => Promise<void> };
 type Page = (request: IncomingMessage, source: Source) => Answer | Promise<Answer>;
 
 const TEXT = 'text/plain; charset=utf-8';
+const HTML_TYPE = 'text/html; charset=utf-8';
 const JSON_TYPE = 'application/json; charset=utf-8';
 
-const PAGES: ReadonlyMap<string, { about: string; page: Page }> = new Map([
-  ['/', { about: 'this list', page: () => ({ status: 200, type: TEXT, text: listing() }) }],
+const WRONG_HOST = `This page shows requests and tracebacks: on a loopback address it answers to that address and to localhost, not to other
+names. A proxy in front has to send such a Host header, as nginx's proxy_pass does unless told.
+`;
+
+interface Place {
+  readonly about: string;
+  readonly page: Page;
+  /** Has what clients and applications said. */
+  readonly isPrivate?: boolean;
+}
+
+const PAGES: ReadonlyMap<string, Place> = new Map<string, Place>([
+  ['/', { about: 'all of it for people', page: statusPage, isPrivate: true }],
   ['/metrics', { about: 'Prometheus metrics, OpenMetrics by Accept', page: metricsPage }],
   [
     '/livez',
     { about: '200 while the process answers', page: () => ({ status: 200, type: TEXT, text: 'ok\n' }) },
   ],
   ['/readyz', { about: '200 when requests can be served, else 503 with reasons', page: readyPage }],
-  ['/status.json', { about: 'workers, mounts and listeners', page: statusPage }],
+  [
+    '/status.json',
+    {
+      about: "the same for programs; ?php-fpm and ?php-fpm&full: php-fpm's fields",
+      page: statusJson,
+      isPrivate: true,
+    },
+  ],
 ]);
 
 /**
@@ -94,6 +117,7 @@ async function answer(request: IncomingMessage, source: Source): Promise<Answer>
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     return { status: 405, type: TEXT, text: 'Only GET and HEAD\n', headers: { allow: 'GET, HEAD' } };
   }
+  if (found.isPrivate === true && !isForUs(request)) return { status: 421, type: TEXT, text: WRONG_HOST };
   try {
     return await found.page(request, source);
   } catch (error) {
@@ -118,7 +142,18 @@ function readyPage(_request: IncomingMessage, source: Source): Answer {
   return { status: 503, type: TEXT, text: ['not ready', ...reasons].map((line) => `${line}\n`).join('') };
 }
 
-async function statusPage(_request: IncomingMessage, source: Source): Promise<Answer> {
+async function statusPage({ url = '' }: IncomingMessage, source: Source): Promise<Answer> {
   await source.refresh();
-  return { status: 200, type: JSON_TYPE, text: `${JSON.stringify(source.status(), null, 2)}\n` };
+  const { text, headers } = renderPage(source.status(), !query(url).has('still'));
+  return { status: 200, type: HTML_TYPE, text, headers };
 }
+
+async function statusJson({ url = '' }: IncomingMessage, source: Source): Promise<Answer> {
+  await source.refresh();
+  const status = source.status();
+  const asked = query(url);
+  const shown = asked.has('php-fpm') ? phpFpmStatus(status, asked.has('full')) : status;
+  return { status: 200, type: JSON_TYPE, text: `${JSON.stringify(shown, null, 2)}\n` };
+}
+
+const query = (url: string): URLSearchParams => new URLSearchParams(/\?(.*)$/s.exec(url)?.[1] ?? '');

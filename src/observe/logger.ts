@@ -2,7 +2,7 @@
 // who logs.
 import { isatty } from 'node:tty';
 import { pino } from 'pino';
-import type { Level, Logger } from 'pino';
+import type { Level, Logger, LoggerOptions as PinoOptions } from 'pino';
 import { describeThrown } from './describe-error.ts';
 import { LineSink } from './line-sink.ts';
 import { prettyLine } from './pretty.ts';
@@ -17,6 +17,8 @@ export interface LoggerOptions {
   readonly fields?: Readonly<Record<string, unknown>>;
   /** Told why the file cannot be opened: lines go to stderr then, until reopen(). Without it createLogger() throws. */
   readonly onUnopened?: (error: unknown) => void;
+  /** Told what is logged at level error, and above: the fields of the line as they were given, and its text. */
+  readonly onError?: ((fields: Readonly<Record<string, unknown>>, message: string) => void) | undefined;
   /** Default: where the log goes to a terminal. */
   readonly pretty?: boolean;
 }
@@ -50,6 +52,7 @@ export function createLogger(options: LoggerOptions): Log {
       timestamp: pino.stdTimeFunctions.isoTime,
       serializers: { err: describeThrown },
       formatters: { level: (label) => ({ level: label }) },
+      ...(options.onError === undefined ? {} : { hooks: { logMethod: tellErrors(options.onError) } }),
     },
     // Only write(): pino calls flushSync() of a stream that has one, at each fatal line
     { write: (line) => sink.write(pretty ? prettyLine(line) : line) },
@@ -59,5 +62,22 @@ export function createLogger(options: LoggerOptions): Log {
     reopen: () => sink.reopen(),
     close: () => sink.close(),
     dropped: () => sink.dropped,
+  };
+}
+
+const ERROR_LEVEL = pino.levels.values['error'] ?? 50;
+
+/** pino's hook, called for every line that its level lets through. */
+function tellErrors(
+  tell: NonNullable<LoggerOptions['onError']>,
+): NonNullable<NonNullable<PinoOptions['hooks']>['logMethod']> {
+  return function logMethod(args, method, level) {
+    const [fields, message] = args as [unknown, unknown];
+    if (level >= ERROR_LEVEL) {
+      if (typeof fields === 'string') tell({}, fields);
+      else if (typeof fields === 'object' && fields !== null)
+        tell(fields as Readonly<Record<string, unknown>>, typeof message === 'string' ? message : '');
+    }
+    method.apply(this, args);
   };
 }

@@ -26,6 +26,7 @@ export const SHED_REASONS = ['queue_full', 'queue_timeout', 'draining', 'app_fai
 export type ShedReason = (typeof SHED_REASONS)[number];
 
 const STATUS_CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const;
+const SERVER_ERRORS = STATUS_CLASSES.indexOf('5xx');
 // Positions in a mount's totals
 const BYTES_IN = 0;
 const BYTES_OUT = 1;
@@ -212,6 +213,29 @@ export class MountMetrics {
 
   get slowRequests(): number {
     return this.#totals[SLOW] ?? 0;
+  }
+
+  /** Requests that had to wait for a place. */
+  get waited(): number {
+    return this.#queueWait.count;
+  }
+
+  /**
+   * Adds the requests so far to `buckets`: one a bound of DURATION_BUCKETS, then those that took longer.
+   * @returns how many of them ended with 5xx
+   */
+  addDurations(buckets: Float64Array): number {
+    let failed = 0;
+    for (const [, { durations }] of this.#used()) {
+      for (const [at, { slots }] of durations.entries()) {
+        for (let bucket = 0; bucket < buckets.length; bucket++) {
+          const count = slots[bucket] ?? 0;
+          buckets[bucket] = (buckets[bucket] ?? 0) + count;
+          if (at === SERVER_ERRORS) failed += count;
+        }
+      }
+    }
+    return failed;
   }
 
   requestSamples(): Sample[] {

@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { type Address, formatAddress } from '../config/address.ts';
 import { createAdminServer } from '../observe/admin.ts';
 import type { Metrics } from '../observe/metrics.ts';
+import type { Status } from '../observe/status-data.ts';
 import { bind, type Unbind } from '../transport/bind.ts';
 import { closeServer } from './close-server.ts';
 
@@ -12,7 +13,7 @@ export interface AdminSource {
   readonly logs: { readonly logger: Logger };
   /** Why requests cannot be served now; empty when they can. */
   unready(): readonly string[];
-  status(): object;
+  status(): Status;
   /** Gets fresh numbers for a scrape: createAdminServer() says how. */
   refresh?(): Promise<void>;
 }

@@ -6,11 +6,15 @@ import type { Logger } from 'pino';
 import type { Config } from '../config/types.ts';
 import type { LaneAddress, LaneChange, Overdue, PoolState } from '../apps/python/lane-server.ts';
 import type { BootFailure } from './boot.ts';
+import type { RunningRequest } from '../gateway/events.ts';
+import { readReport } from '../observe/error-report.ts';
+import type { RecentErrors } from '../observe/recent-errors.ts';
 import type { ExitReason, WorkerState } from '../observe/supervisor-metrics.ts';
 import { describeExit, exitReason } from './exits.ts';
 import { type HandoverMessage, Outbox } from './handover.ts';
 import { isToMaster, type ToMaster, type ToWorker, type WorkerStats } from './ipc.ts';
 import { captureOutput } from './output.ts';
+import { readRunning } from './running.ts';
 import { readUsage, type Usage } from './proc.ts';
 import type { Occupancy, Occupant } from './slot.ts';
 import { startProcess } from './start-process.ts';
@@ -26,8 +30,14 @@ export interface ChildOptions {
   readonly lanes: readonly LaneAddress[];
   /** Mounts that are not to be loaded, and why. */
   readonly skip: readonly BootFailure[];
-  readonly logs: { readonly logger: Logger };
+  readonly logs: ChildLogs;
   readonly owner: ChildOwner;
+}
+
+/** Where it is written down what becomes of a worker, and what it has to say. */
+export interface ChildLogs {
+  readonly logger: Logger;
+  readonly errors: Pick<RecentErrors, 'add'>;
 }
 
 /** What only workers say. */
@@ -71,6 +81,10 @@ export class Child implements Occupant {
   /** Mounts it does not have; complete once it has booted. */
   failures: readonly BootFailure[];
   stats: WorkerStats = NO_STATS;
+  /** Its oldest requests in flight, as of `runningAt`. */
+  running: readonly RunningRequest[] = [];
+  /** performance.now() */
+  runningAt = 0;
   /** As of the last measure(). */
   usage: Usage = { rss: 0, cpu: 0 };
   /** performance.now() of the last sign of life. */
@@ -250,8 +264,17 @@ export class Child implements Occupant {
         break;
       case 'stats':
         this.stats = message.stats;
+        if (message.running !== undefined) {
+          this.running = readRunning(message.running);
+          this.runningAt = this.heardAt;
+        }
         owner.reported(this, message.id, message.delta);
         break;
+      case 'error': {
+        const report = readReport(message.report);
+        if (report !== null) this.#options.logs.errors.add(report, this.slot);
+        break;
+      }
       case 'leaves':
         if (this.#state === 'ready') owner.leaves(this);
         break;

@@ -1,13 +1,12 @@
 // One loaded configuration and the workers that serve it: booted together, kept at their number, and in the end drained
 // together. Knows nothing of the generation before or after it, nor of who asked.
 import { availableParallelism } from 'node:os';
-import type { Logger } from 'pino';
 import type { LoadedConfig } from '../config/load.ts';
 import type { Config, ListenerConfig, Recycle } from '../config/types.ts';
 import type { ExitReason } from '../observe/supervisor-metrics.ts';
 import type { LaneChange, Overdue } from '../apps/python/lane-server.ts';
 import type { BootFailure } from './boot.ts';
-import { Child, type ChildOptions } from './child.ts';
+import { Child, type ChildLogs, type ChildOptions } from './child.ts';
 import { type Demand, FirstBoot } from './first-boot.ts';
 import { type HandoverMessage, isSameListener, type Stop } from './handover.ts';
 import type { Pool } from './python/pool.ts';
@@ -32,7 +31,7 @@ export interface GenerationOptions {
   readonly id: number;
   readonly loaded: LoadedConfig;
   readonly sockets: SocketSet;
-  readonly logs: { readonly logger: Logger };
+  readonly logs: ChildLogs;
   readonly events: GenerationEvents;
   /** Starts a worker; default: a process. */
   readonly startChild?: (options: ChildOptions) => Child;

@@ -2,6 +2,8 @@
 // side's behaviour is known here.
 import type { Config } from '../config/types.ts';
 import type { LaneAddress, LaneChange, Overdue, PoolState } from '../apps/python/lane-server.ts';
+import type { RunningRequest } from '../gateway/events.ts';
+import type { ErrorReport } from '../observe/error-report.ts';
 import type { MetricsDelta } from '../observe/metric-slots.ts';
 import type { BootFailure } from './boot.ts';
 import type { AdoptMessage, HandoverMessage } from './handover.ts';
@@ -47,7 +49,7 @@ export type ToWorker =
   | { readonly kind: 'stop' }
   /** Open the log files anew. */
   | { readonly kind: 'reopen' }
-  /** Send `stats` now, with this id. */
+  /** Send `stats` now, with this id and what is running. */
   | { readonly kind: 'flush'; readonly id: number }
   /** Go on with the connection that comes along. */
   | AdoptMessage;
@@ -66,7 +68,11 @@ export type ToMaster =
       readonly id: number | null;
       readonly stats: WorkerStats;
       readonly delta: MetricsDelta | null;
+      /** The oldest requests in flight, where it was asked. */
+      readonly running?: readonly RunningRequest[];
     }
+  /** It has logged an error. */
+  | { readonly kind: 'error'; readonly report: ErrorReport }
   /** A Python thread has come, or is gone. */
   | { readonly kind: 'lane'; readonly change: LaneChange }
   /** A Python thread does not come back from a request. */

@@ -3,12 +3,16 @@
 import { closeSync, constants, fchownSync, fstatSync, openSync } from 'node:fs';
 import type { Logger } from 'pino';
 import type { Config } from '../config/types.ts';
-import { createLogger, type Log } from '../observe/logger.ts';
+import { reportOf } from '../observe/error-report.ts';
+import { createLogger, type Log, type LoggerOptions } from '../observe/logger.ts';
+import { RecentErrors } from '../observe/recent-errors.ts';
 import { targetIds } from './privileges.ts';
 
 type LogConfig = Pick<Config, 'log' | 'user' | 'group'>;
 
 export class Logs {
+  /** The last errors of everybody, for the status page. */
+  readonly errors: RecentErrors = new RecentErrors();
   #config: LogConfig;
   #log: Log;
   /** Lines that logs of earlier configurations have lost. */
@@ -17,7 +21,7 @@ export class Logs {
   /** @throws the system's error, where a file cannot be opened */
   constructor(config: LogConfig) {
     this.#config = config;
-    this.#log = open(config);
+    this.#log = this.#open(config);
   }
 
   get logger(): Logger {
@@ -35,7 +39,7 @@ export class Logs {
    * @throws the system's error, where a file cannot be opened
    */
   stage(config: LogConfig): { commit(): void; undo(): void } {
-    const log = open(config);
+    const log = this.#open(config);
     return {
       commit: () => {
         const before = this.#log;
@@ -62,11 +66,17 @@ export class Logs {
   close(): Promise<void> {
     return this.#log.close();
   }
-}
 
-function open(config: LogConfig): Log {
-  makeFiles(config);
-  return createLogger({ level: config.log.level, file: config.log.file });
+  #open(config: LogConfig): Log {
+    makeFiles(config);
+    return createLogger({ level: config.log.level, file: config.log.file, onError: this.#onError });
+  }
+
+  readonly #onError: LoggerOptions['onError'] = (fields, message) =>
+    this.errors.add(
+      reportOf(fields, message, Date.now()),
+      typeof fields['worker'] === 'number' ? fields['worker'] : null,
+    );
 }
 
 function makeFiles(config: LogConfig): void {

@@ -2,7 +2,7 @@
 // accepts no connection of nginx, and waits for nobody in its event loop.
 import type { LoadedConfig } from '../config/load.ts';
 import { type Deferred, withResolvers } from '../gateway/with-resolvers.ts';
-import { sharedRefresh } from '../observe/refresh.ts';
+import type { Status } from '../observe/status-data.ts';
 import type { ExitReason } from '../observe/supervisor-metrics.ts';
 import { Admin } from './admin.ts';
 import type { Child } from './child.ts';
@@ -21,7 +21,8 @@ import { Record } from './record.ts';
 import { type ReloadOutcome, Reloads } from './reloads.ts';
 import { makeLaneFolder, makeRunDir, removeLanes, writePidFile } from './run-dir.ts';
 import { Sockets } from './sockets.ts';
-import { listening, statusOf } from './status.ts';
+import { listening } from './status.ts';
+import { StatusBoard } from './status-board.ts';
 import { supervisorTables } from './supervisor-tables.ts';
 import { SystemdNotifier } from './systemd.ts';
 import { VERSION } from './version.ts';
@@ -47,16 +48,11 @@ export class Master implements GenerationEvents {
   readonly #record = new Record(supervisorTables(this.#generations));
   readonly #sockets: Sockets;
   readonly #flush = new Flush();
-  /** Whoever asks gets an answer in time, whatever the workers do. */
-  readonly #refresh = sharedRefresh(
-    () => this.#flush.refresh(this.#generations.children),
-    (error) => this.report(error, 'Cannot refresh the numbers, the last ones known are shown'),
-  );
   readonly #reloads: Reloads;
+  readonly #board: StatusBoard;
   readonly #systemd: SystemdNotifier;
   readonly #lostSockets: LostSockets;
   readonly python: PythonEvents;
-  readonly #startedAt = Date.now();
   readonly #gone: Deferred = withResolvers();
   readonly #end: Deferred = withResolvers();
   /** Resolves once a stop has come so far that nothing of viaduct can be seen from outside. */
@@ -90,6 +86,15 @@ export class Master implements GenerationEvents {
       generation: () => this.#generations.current?.id ?? 0,
       logs: this.#logs,
       record: this.#record,
+    });
+    this.#board = new StatusBoard({
+      loaded: () => this.#loaded,
+      unready: () => this.#unready(),
+      generations: this.#generations,
+      flush: this.#flush,
+      record: this.#record,
+      reloads: this.#reloads,
+      logs: this.#logs,
     });
     this.#lostSockets = new LostSockets({
       lost: () => this.#sockets.lost(),
@@ -159,9 +164,8 @@ export class Master implements GenerationEvents {
   }
 
   /** As /status.json has it, with fresh numbers. */
-  async freshStatus(): Promise<object> {
-    await this.#refresh();
-    return this.#status();
+  freshStatus(): Promise<Status> {
+    return this.#board.fresh();
   }
 
   spawned(child: Child): void {
@@ -284,8 +288,8 @@ export class Master implements GenerationEvents {
       metrics: this.#record.metrics,
       logs: this.#logs,
       unready: () => this.#unready(),
-      status: () => this.#status(),
-      refresh: () => this.#refresh(),
+      status: () => this.#board.status(),
+      refresh: () => this.#board.refresh(),
     });
     await admin.listen();
     return admin;
@@ -322,6 +326,7 @@ export class Master implements GenerationEvents {
     if (now - this.#tickedAt > 3 * TICK) for (const child of this.#generations.children) child.heardAt = now;
     this.#tickedAt = now;
     for (const generation of this.#generations.all) generation.tick(now);
+    this.#board.tick(now);
     if (this.#generations.current !== null && !this.#stopping) this.#lostSockets.tick(now);
   }
 
@@ -334,17 +339,5 @@ export class Master implements GenerationEvents {
   #unready(): string[] {
     if (this.#stopping) return ['viaduct is draining: it stops'];
     return this.#generations.current?.unready ?? ['the apps are still booting'];
-  }
-
-  #status(): object {
-    return statusOf({
-      loaded: this.#loaded,
-      startedAt: this.#startedAt,
-      generations: this.#generations.all,
-      current: this.#generations.current,
-      unready: this.#unready(),
-      reloads: this.#reloads.counts,
-      logLinesDropped: this.#record.droppedLines,
-    });
   }
 }

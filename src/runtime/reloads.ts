@@ -1,6 +1,7 @@
 // Reloads from the outside: asked for by many, done one after the other, logged, counted and answered. Does not know what
 // a reload does.
 import type { Logger } from 'pino';
+import type { ReloadStatus } from '../observe/status-data.ts';
 import { Coalesced } from './coalesce.ts';
 import type { Record } from './record.ts';
 
@@ -25,6 +26,7 @@ export class Reloads {
   readonly #options: ReloadsOptions;
   readonly #runs = new Coalesced(() => this.#reload());
   readonly #counts = { ok: 0, rejected: 0 };
+  #last: ReloadStatus | null = null;
 
   constructor(options: ReloadsOptions) {
     this.#options = options;
@@ -33,6 +35,11 @@ export class Reloads {
   /** How many there were, by result. */
   get counts(): Readonly<{ ok: number; rejected: number }> {
     return this.#counts;
+  }
+
+  /** null: there was none. */
+  get last(): ReloadStatus | null {
+    return this.#last;
   }
 
   /** One is under way, or is to be. */
@@ -61,7 +68,9 @@ export class Reloads {
     }
     const result = reason === null ? 'ok' : 'rejected';
     this.#counts[result] += 1;
-    record.reloaded(result, (performance.now() - began) / 1000);
+    const duration = (performance.now() - began) / 1000;
+    this.#last = { time: new Date().toISOString(), result, reason, duration_seconds: duration };
+    record.reloaded(result, duration);
     if (reason === null) logs.logger.info({ generation: generation() }, 'Reloaded');
     else logs.logger.error({ generation: generation() }, `Reload rejected: ${reason}`);
     return { result, reason, generation: generation() };

@@ -1,7 +1,20 @@
 // What /status.json, `viaduct status` and the supervisor's metrics show, from the master's own tables. Asks nobody.
 import type { LoadedConfig } from '../config/load.ts';
 import { formatAddress } from '../config/address.ts';
-import type { WorkerKind, WorkerRow } from '../observe/supervisor-metrics.ts';
+import type { History } from '../observe/history.ts';
+import type { ConnectionState, ListenerMetrics } from '../observe/listener-metrics.ts';
+import type { MetricSlots } from '../observe/metric-slots.ts';
+import type { ErrorEntry } from '../observe/recent-errors.ts';
+import type {
+  ListenerStatus,
+  ReloadStatus,
+  RunningStatus,
+  Status,
+  WorkerStatus,
+} from '../observe/status-data.ts';
+import type { WorkerRow } from '../observe/supervisor-metrics.ts';
+import type { Child } from './child.ts';
+import type { CpuShares } from './cpu-shares.ts';
 import type { Generation } from './generation.ts';
 import type { Pool } from './python/pool.ts';
 import type { SocketSet } from './sockets.ts';
@@ -15,76 +28,136 @@ export interface StatusSource {
   /** The one that serves; null: none yet. */
   readonly current: Generation | null;
   readonly unready: readonly string[];
-  readonly reloads: Readonly<Record<'ok' | 'rejected', number>>;
+  readonly reloads: {
+    readonly counts: Readonly<Record<'ok' | 'rejected', number>>;
+    readonly last: ReloadStatus | null;
+  };
+  readonly metrics: MetricSlots;
+  readonly history: History;
+  readonly cpu: Pick<CpuShares<object>, 'share'>;
+  readonly errors: readonly ErrorEntry[];
+  /** The most at a time, as seen once a second. */
+  readonly maxActiveWorkers: number;
   /** By whomever. */
   readonly logLinesDropped: number;
 }
 
-export interface WorkerStatus {
-  readonly slot: number;
-  readonly kind: WorkerKind;
-  /** Of a Python process: whose it is. */
-  readonly mount?: string;
-  /** null: none runs there now, the next one starts after a pause. */
-  readonly pid: number | null;
-  readonly state: WorkerRow['state'];
-  readonly uptime_seconds: number;
-  readonly requests: number;
-  readonly rss_bytes: number;
-  readonly in_flight: number;
-  readonly generation: number;
-}
-
-export interface Status {
-  readonly version: string;
-  readonly node: string;
-  /** The master's. */
-  readonly pid: number;
-  readonly uptime_seconds: number;
-  /** The file. */
-  readonly config: string;
-  readonly ready: boolean;
-  readonly reasons: readonly string[];
-  readonly generation: number;
-  readonly reloads: Readonly<Record<'ok' | 'rejected', number>>;
-  readonly requests_in_flight: number;
-  readonly workers: readonly WorkerStatus[];
-  readonly listeners: readonly { readonly address: string; readonly protocol: string }[];
-  readonly mounts: readonly {
-    readonly name: string;
-    readonly path: string;
-    readonly host: string | null;
-    readonly interface: string;
-  }[];
-  readonly log_lines_dropped: number;
-}
+/** Running requests that are shown, of all workers. */
+const MOST_RUNNING = 100;
 
 export function statusOf(source: StatusSource): Status {
-  const { config, file } = source.loaded;
-  const children = source.generations.flatMap((generation) => generation.children);
-  const sum = (read: (child: (typeof children)[number]) => number): number =>
-    children.reduce((total, child) => total + read(child), 0);
+  const { loaded, history, reloads, generations, current, unready } = source;
+  const now = performance.now();
+  const children = generations.flatMap((generation) => generation.children);
   return {
     version: VERSION,
     node: process.version,
+    time: new Date().toISOString(),
+    started_at: new Date(source.startedAt).toISOString(),
     pid: process.pid,
     uptime_seconds: (Date.now() - source.startedAt) / 1000,
-    config: file,
-    ready: source.unready.length === 0,
-    reasons: source.unready,
-    generation: source.current?.id ?? 0,
-    reloads: source.reloads,
-    requests_in_flight: sum(({ stats }) => stats.inFlight),
-    workers: source.generations.flatMap((each) => [...workersOf(each), ...pythonOf(each)]),
-    listeners: source.current === null ? [] : listening(source.current.sockets),
-    mounts: config.mounts.map(({ name, path, host, interface: kind }) => ({
+    config: loaded.file,
+    ready: unready.length === 0,
+    reasons: unready,
+    generation: current?.id ?? 0,
+    reloads: reloads.counts,
+    last_reload: reloads.last,
+    requests_in_flight: children.reduce((total, { stats }) => total + stats.inFlight, 0),
+    totals: {
+      ...history.total(now),
+      slow: sumOf(source.metrics.mounts, (mount) => mount.slowRequests),
+      waited: sumOf(source.metrics.mounts, (mount) => mount.waited),
+      max_queue_depth: history.maxQueueDepth,
+      max_active_workers: source.maxActiveWorkers,
+    },
+    master: masterOf(source.cpu, now),
+    workers: generations.flatMap((each) => [
+      ...workersOf(each, source.cpu, now),
+      ...pythonOf(each, source.cpu, now),
+    ]),
+    listeners: current === null ? [] : listenersOf(current.sockets, source.metrics),
+    mounts: loaded.config.mounts.map(({ name, path, host, interface: kind }) => ({
       name,
       path,
       host,
       interface: kind,
+      ...history.mount(name, now),
     })),
+    unmatched: history.unmatched(now),
+    running: runningIn(children, now),
+    errors: source.errors,
     log_lines_dropped: source.logLinesDropped,
   };
+}
+
+/** Processes that have a request, of either kind. */
+export function activeWorkers(generations: readonly Generation[]): number {
+  const processes = generations.flatMap(({ children, pools }) => [
+    ...children,
+    ...pools.flatMap((pool) => pool.processes),
+  ]);
+  return processes.filter(({ stats }) => stats.inFlight > 0).length;
+}
+
+const sumOf = <T>(list: Iterable<T>, read: (item: T) => number): number => {
+  let sum = 0;
+  for (const item of list) sum += read(item);
+  return sum;
+};
+
+function masterOf(cpu: StatusSource['cpu'], now: number): Status['master'] {
+  const { user, system } = process.cpuUsage();
+  const seconds = (user + system) / 1e6;
+  return {
+    rss_bytes: process.memoryUsage.rss(),
+    cpu_seconds: seconds,
+    cpu_share: cpu.share(process, seconds, now),
+  };
+}
+
+/** Of one that has not answered since, requests go on to age. */
+function runningIn(children: readonly Child[], now: number): RunningStatus[] {
+  const seconds = (milliseconds: number): number => Math.round(milliseconds) / 1000;
+  return children
+    .flatMap(({ slot, running, runningAt }) =>
+      running.map((request) => ({
+        worker: slot,
+        mount: request.mount,
+        request_id: request.requestId,
+        method: request.method,
+        uri: request.uri,
+        phase: request.phase,
+        age_seconds: seconds(request.age + now - runningAt),
+        queue_seconds: seconds(request.queued),
+        bytes_in: request.bytesIn,
+        bytes_out: request.bytesOut,
+      })),
+    )
+    .toSorted((a, b) => b.age_seconds - a.age_seconds)
+    .slice(0, MOST_RUNNING);
+}
+
+function connectionsOf(listener: ListenerMetrics | undefined): ListenerStatus['connections'] {
+  const samples = listener?.stateSamples() ?? [];
+  const of = (state: ConnectionState): number =>
+    samples.find(({ labels }) => labels['state'] === state)?.value ?? 0;
+  return { idle: of('idle'), reading: of('reading'), active: of('active') };
+}
+
+function listenersOf(sockets: SocketSet, metrics: MetricSlots): ListenerStatus[] {
+  const counted = new Map([...metrics.listeners].map((listener) => [listener.label, listener]));
+  return listening(sockets).map((where, at): ListenerStatus => {
+    const configured = sockets.listeners[at];
+    // Counted under the address as it is written in the file: its port may be 0.
+    const listener = configured && counted.get(formatAddress(configured.address));
+    return {
+      ...where,
+      connections: connectionsOf(listener),
+      accepted: listener?.acceptedTotal ?? 0,
+      dropped: sumOf(listener?.droppedSamples() ?? [], ({ value }) => value),
+      protocol_errors: sumOf(listener?.errorSamples() ?? [], ({ value }) => value),
+    };
+  });
 }
 
 /** Where connections come in, with the ports that the kernel chose. */
@@ -128,8 +201,7 @@ function* pythonRows(pools: readonly Pool[], now: number): Iterable<WorkerRow> {
   }
 }
 
-function pythonOf({ id, pools }: Generation): WorkerStatus[] {
-  const now = performance.now();
+function pythonOf({ id, pools }: Generation, cpu: StatusSource['cpu'], now: number): WorkerStatus[] {
   return pools.flatMap(({ mount, firstPlace, slots }) =>
     slots.flatMap(({ index, children, state: place }): WorkerStatus[] => {
       const slot = firstPlace + index;
@@ -142,6 +214,8 @@ function pythonOf({ id, pools }: Generation): WorkerStatus[] {
         uptime_seconds: (now - child.startedAt) / 1000,
         requests: child.stats.requests,
         rss_bytes: child.usage.rss,
+        cpu_seconds: child.usage.cpu,
+        cpu_share: cpu.share(child, child.usage.cpu, now),
         in_flight: child.stats.inFlight,
         generation: id,
       }));
@@ -150,8 +224,7 @@ function pythonOf({ id, pools }: Generation): WorkerStatus[] {
   );
 }
 
-function workersOf(generation: Generation): WorkerStatus[] {
-  const now = performance.now();
+function workersOf(generation: Generation, cpu: StatusSource['cpu'], now: number): WorkerStatus[] {
   return generation.slots.flatMap(({ index, children, state: place }): WorkerStatus[] => {
     const rows = children.map((child): WorkerStatus => ({
       slot: index,
@@ -161,6 +234,8 @@ function workersOf(generation: Generation): WorkerStatus[] {
       uptime_seconds: (now - child.startedAt) / 1000,
       requests: child.stats.requests,
       rss_bytes: child.usage.rss,
+      cpu_seconds: child.usage.cpu,
+      cpu_share: cpu.share(child, child.usage.cpu, now),
       in_flight: child.stats.inFlight,
       generation: generation.id,
     }));
@@ -176,6 +251,8 @@ const deadPlace = (slot: number, generation: number): WorkerStatus => ({
   uptime_seconds: 0,
   requests: 0,
   rss_bytes: 0,
+  cpu_seconds: 0,
+  cpu_share: null,
   in_flight: 0,
   generation,
 });

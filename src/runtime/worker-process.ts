@@ -7,6 +7,7 @@ import { type AccessLog, createAccessLog } from '../observe/access-log.ts';
 import { AppCollector } from '../observe/app-collector.ts';
 import type { AppDelta } from '../observe/app-metrics.ts';
 import { loggable, sayThrown } from '../observe/describe-error.ts';
+import { ErrorReporter } from '../observe/error-report.ts';
 import { createLogger, type Log } from '../observe/logger.ts';
 import { MetricSlots } from '../observe/metric-slots.ts';
 import { seriesLimitOf } from './app-series.ts';
@@ -22,6 +23,7 @@ import {
   watchdogDescriptor,
 } from './ipc.ts';
 import { dropPrivileges } from './privileges.ts';
+import { oldestOf } from './running.ts';
 import { startWatchdog, type Watchdog } from './watchdog.ts';
 import { Worker } from './worker.ts';
 
@@ -150,7 +152,9 @@ export class WorkerProcess {
       const stats = { requests: worker.finished, inFlight: worker.active, heapUsed: usedHeap() };
       const own = metrics.takeDelta();
       const delta = apps.length === 0 ? own : [...(own ?? []), ...apps];
-      send({ kind: 'stats', id, stats, delta }, sent);
+      // Only for who asks: every second is often enough for numbers, and too often for lists.
+      const running = id === null ? {} : { running: oldestOf(worker.running()) };
+      send({ kind: 'stats', id, stats, delta, ...running }, sent);
     };
     const collecting = appMetrics.collect(id !== null || this.#ending);
     if (collecting === null) tell([]);
@@ -222,11 +226,13 @@ export class WorkerProcess {
 function openLogs(config: Config, slot: number): { log: Log; accessLog: AccessLog } {
   const { level, file, access } = config.log;
   const failed = new Map<string, unknown>();
+  const errors = new ErrorReporter((report) => send({ kind: 'error', report }));
   const log = createLogger({
     level,
     file,
     stderr: LOG_DESCRIPTOR,
     fields: { worker: slot },
+    onError: (about, message) => errors.logged(about, message),
     onUnopened: (error) => failed.set(`log.file ${file}`, error),
   });
   const accessLog = createAccessLog({

@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Status } from '../../src/runtime/status.ts';
+import type { Status } from '../../src/observe/status-data.ts';
 import { type HttpResponse, request } from './http-client.ts';
 import { findFreePort } from './nginx.ts';
 import { descendantsOf, hasInEnvironment, listProcesses, residentMemory } from './processes.ts';

@@ -1,14 +1,15 @@
 // `viaduct reload`, `stop` and `status` against a running viaduct: what a reload takes on, what it refuses, and that
 // what serves goes on serving.
 import { expect } from 'chai';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, renameSync, statSync, unlinkSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { Agent } from 'node:http';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { fixtureApp } from '../../helpers/bridge.ts';
-import { type CliResult, runViaduct } from '../../helpers/cli.ts';
+import { type CliResult, runViaduct, VIADUCT } from '../../helpers/cli.ts';
 import { type Daemon, type DaemonOptions, startDaemon } from '../../helpers/daemon.ts';
 import { type HttpResponse, request, startCall } from '../../helpers/http-client.ts';
 import { waitFor } from '../../helpers/wait.ts';
@@ -296,13 +297,49 @@ describe('viaduct stop and status', () => {
     const { code, stdout } = await verb('status');
     expect(code).to.equal(0);
     expect(stdout).to.match(/^viaduct \d+\.\d+\.\d+, pid \d+, up \d+s, ready\n/);
-    expect(stdout).to.match(/^0 +node +\d+ +ready +\d+s +\d+ +0 +\d+M +1$/m);
+    expect(stdout).to.match(/^0 +node +\d+ +ready +\d+s +\d+ +0 +\d+ MiB +\S+( %)? +1$/m);
     expect(stdout).to.match(/^1 +node +\d+ +ready /m);
-    expect(stdout).to.match(/^unix:.*\/http\.sock +http$/m);
+    expect(stdout).to.match(/^unix:.*\/http\.sock +http +\d+ +0 +\d+ +1 +0$/m);
     const json = JSON.parse((await verb('status', '--json')).stdout) as Record<string, unknown>;
     expect(Object.keys(json)).to.deep.equal(Object.keys(await daemon.status()));
     const [worker] = json['workers'] as object[];
     expect(worker).to.include({ slot: 0, kind: 'node', state: 'ready', generation: 1, in_flight: 0 });
+  });
+
+  it('watches on through a reload, says when viaduct is gone, and ends when it is interrupted', async () => {
+    daemon = await startDaemon({ config: { listeners: [HTTP], mounts: [HELLO] } });
+    const file = join(daemon.dir, 'viaduct.yaml');
+    const args = [VIADUCT, 'status', '--watch', '--json', '--interval', '100ms', '-c', file];
+    const watching = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const [out, err]: [Buffer[], Buffer[]] = [[], []];
+    watching.stdout.on('data', (chunk: Buffer) => out.push(chunk));
+    watching.stderr.on('data', (chunk: Buffer) => err.push(chunk));
+    try {
+      const exited = once(watching, 'exit');
+      const seen = (): number[] =>
+        Buffer.concat(out)
+          .toString()
+          .split('\n')
+          .slice(0, -1)
+          .map((line) => (JSON.parse(line) as { generation: number }).generation);
+      await waitFor(() => seen().length >= 2, { what: 'two lines' });
+      expect((await verb('reload')).code).to.equal(0);
+      await waitFor(() => seen().at(-1) === 2, { what: 'the next generation' });
+      await daemon.stop();
+      const gone = (): boolean => Buffer.concat(err).toString().includes('viaduct: Cannot reach viaduct at ');
+      await waitFor(gone, { what: 'it to say that viaduct is gone' });
+      expect(watching.exitCode).to.equal(null);
+      watching.kill('SIGINT');
+      expect(await exited).to.deep.equal([69, null]);
+      // Once, not ten times a second.
+      expect(
+        Buffer.concat(err)
+          .toString()
+          .match(/Cannot reach/g),
+      ).to.have.lengthOf(1);
+    } finally {
+      watching.kill('SIGKILL');
+    }
   });
 
   it('stops it, also where the file is no good any more, and says when nobody is there', async () => {

@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import { jsonLine } from '../../../src/observe/access-log.ts';
 import { readPage, tableRowsOf } from '../../helpers/markdown.ts';
+import { sampleStatus } from '../../helpers/status.ts';
 
 const page = readPage('docs/operations.md');
 const unquoted = (cell = ''): string => cell.replaceAll('`', '');
@@ -36,5 +37,32 @@ describe('docs/operations.md', () => {
     const fields = Object.keys(JSON.parse(line) as object);
     const start = rows.findIndex(([name]) => name === '`time`');
     expect(rows.slice(start, start + fields.length).map(([name]) => unquoted(name))).to.deep.equal(fields);
+  });
+});
+
+describe('docs/operations.md on /status.json', () => {
+  /** `a.b` of objects, `a[].b` of their lists; names of plots only once. */
+  const namesOf = (value: unknown, path: string): string[] => {
+    if (Array.isArray(value)) return value.flatMap((each) => namesOf(each, `${path}[]`));
+    if (typeof value !== 'object' || value === null) return [path];
+    return Object.entries(value).flatMap(([key, each]) =>
+      namesOf(each, path === '' ? key : `${path}.${key}`),
+    );
+  };
+
+  it('names every field', () => {
+    const words = new Set(
+      tableRowsOf(page)
+        .filter((row) => row.length === 2)
+        .flatMap((row) => [...row.join(' ').matchAll(/`([^`]+)`/g)].map(([, word = '']) => word)),
+    );
+    const names = namesOf(sampleStatus(), '').filter((name) => !name.endsWith('[]'));
+    const missing = names.filter((name) => {
+      const parts = name.split('.');
+      const last = parts.at(-1) ?? '';
+      return !words.has(name) && !words.has(last) && !words.has(parts.slice(-2).join('.'));
+    });
+    expect([...new Set(missing)]).to.deep.equal([]);
+    expect(names.length).to.be.greaterThan(80);
   });
 });

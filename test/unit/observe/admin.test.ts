@@ -1,10 +1,12 @@
 import { expect } from 'chai';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { request } from 'node:http';
 import type { Server } from 'node:http';
 import { setImmediate } from 'node:timers/promises';
 import { createAdminServer } from '../../../src/observe/admin.ts';
 import { Metrics } from '../../../src/observe/metrics.ts';
+import { sampleStatus } from '../../helpers/status.ts';
 import { parseExposition } from './exposition.ts';
 
 interface Answered {
@@ -51,7 +53,7 @@ describe('observe/admin', () => {
       ready: () => state,
       status: () => {
         if (state.fail) throw new Error('status is broken');
-        return { workers: [{ slot: 0 }] };
+        return sampleStatus();
       },
       refresh: () => refresh(),
       logger: { error: (fields) => logged.push(fields) },
@@ -85,7 +87,48 @@ describe('observe/admin', () => {
   it('serves status() as it is', async () => {
     const { headers, body } = await ask(address, '/status.json');
     expect(headers['content-type']).to.equal('application/json; charset=utf-8');
-    expect(JSON.parse(body)).to.deep.equal({ workers: [{ slot: 0 }] });
+    expect(JSON.parse(body)).to.deep.equal(sampleStatus());
+  });
+
+  it('shows what is private only under its own names: a page elsewhere cannot borrow the address', async () => {
+    for (const [host, wanted] of [
+      ['evil.example', 421],
+      ['evil.example:9180', 421],
+      ['127.0.0.1.evil.example', 421],
+      ['localhost.evil.example', 421],
+      [address, 200],
+      ['localhost:80', 200],
+      ['app.localhost', 200],
+      ['[::1]:9180', 200],
+    ] as const)
+      for (const path of ['/', '/status.json'])
+        expect((await ask(address, path, { headers: { host } })).status, host).to.equal(wanted);
+    expect((await ask(address, '/metrics', { headers: { host: 'evil.example' } })).status).to.equal(200);
+  });
+
+  it("has php-fpm's fields for who asks for them", async () => {
+    const { headers, body } = await ask(address, '/status.json?php-fpm');
+    expect(headers['content-type']).to.equal('application/json; charset=utf-8');
+    expect(JSON.parse(body))
+      .to.include({ pool: 'viaduct', 'slow requests': 7 })
+      .and.not.to.have.any.keys('processes');
+    expect(JSON.parse((await ask(address, '/status.json?php-fpm&full')).body)).to.have.any.keys('processes');
+  });
+
+  it('has a page that may run its own script and style, and nothing else', async () => {
+    const { status, headers, body } = await ask(address, '/');
+    expect([status, headers['content-type']]).to.deep.equal([200, 'text/html; charset=utf-8']);
+    const policy = String(headers['content-security-policy']);
+    expect(policy).to.match(/^default-src 'none'; style-src 'sha256-\S+'; script-src 'sha256-\S+'; /);
+    for (const [tag, directive] of [
+      ['style', 'style-src'],
+      ['script type="module"', 'script-src'],
+    ] as const) {
+      const text = body.split(`<${tag}>`)[1]?.split('</')[0] ?? '';
+      const hash = createHash('sha256').update(text).digest('base64');
+      expect(policy).to.contain(`${directive} 'sha256-${hash}'`);
+    }
+    expect((await ask(address, '/?still')).body).not.to.contain('<script');
   });
 
   it('answers 500 and logs where a page throws', async () => {
@@ -97,15 +140,10 @@ describe('observe/admin', () => {
     expect(logged).to.have.nested.property('[0].err.message', 'status is broken');
   });
 
-  it('lists its paths at / and in a 404', async () => {
-    for (const [path, status] of [
-      ['/', 200],
-      ['/nope', 404],
-      ['/constructor', 404],
-      ['/metrics/', 404],
-    ] as const) {
+  it('lists its paths in a 404', async () => {
+    for (const path of ['/nope', '/constructor', '/metrics/']) {
       const answered = await ask(address, path);
-      expect(answered.status, path).to.equal(status);
+      expect(answered.status, path).to.equal(404);
       for (const known of ['/metrics', '/livez', '/readyz', '/status.json'])
         expect(answered.body).to.contain(known);
     }
@@ -146,15 +184,16 @@ describe('observe/admin', () => {
     const { body } = await ask(address, '/metrics');
     expect(body).to.contain('viaduct_requests_shed_total{mount="api",reason="queue_full"} 1\n');
     await ask(address, '/status.json');
-    expect(calls).to.equal(2);
-    for (const path of ['/', '/livez', '/readyz', '/nope']) await ask(address, path);
+    await ask(address, '/');
+    expect(calls).to.equal(3);
+    for (const path of ['/livez', '/readyz', '/nope']) await ask(address, path);
     await ask(address, '/metrics', { method: 'POST' });
-    expect(calls).to.equal(2);
+    expect(calls).to.equal(3);
   });
 
   it('answers within 100 ms while nobody refreshes, with the numbers it has', async () => {
     refresh = () => new Promise(() => {});
-    for (const path of ['/metrics', '/status.json']) {
+    for (const path of ['/metrics', '/status.json', '/']) {
       const times: number[] = [];
       for (let i = 0; i < 5; i++) {
         const start = performance.now();

@@ -31,7 +31,7 @@ describe('runtime/generation', () => {
       id: 1,
       loaded: { config } as LoadedConfig,
       sockets: { listeners: [listener], descriptors: [] } as Partial<SocketSet> as SocketSet,
-      logs: { logger: { info: log, error: log } as never },
+      logs: { logger: { info: log, error: log } as never, errors: { add: log } },
       events: {
         spawned: log,
         serving: log,
@@ -70,7 +70,7 @@ describe('runtime/generation', () => {
       const python = { processes: 1, threads: 2 };
       generation.loaded.config.mounts.push({ name: '/py', python } as Config['mounts'][number]);
       const options = { id: 1, loaded: generation.loaded, sockets: generation.sockets };
-      const logs = { logger: { info: log, error: log } as never };
+      const logs = { logger: { info: log, error: log } as never, errors: { add: log } };
       const events = { spawned: log, serving: log, reported: log, gives: log, exited: log };
       const other = new Generation({
         ...options,
