@@ -23,7 +23,7 @@ export function isExpress(app: unknown): app is ExpressLike {
 
 /**
  * Express replaces the prototypes of req and res with each request, which is what an app of it costs most in V8 before 13
- * (docs/decisions/0012). On an object that has the prototype already this does nothing.
+ * (docs/decisions/0015). On an object that has the prototype already this does nothing.
  */
 export function expressKinds({ request, response }: ExpressLike): MessageKinds {
   const Request = kindOf(IncomingMessage, request);

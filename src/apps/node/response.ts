@@ -1,5 +1,5 @@
 // The ServerResponse of a request: node:http's own, with the four methods replaced through which its bytes would leave.
-// They are properties of each response, since Express replaces prototypes (docs/decisions/0012). Hot code.
+// They are properties of each response, since Express replaces prototypes (docs/decisions/0015). Hot code.
 // oxlint-disable no-underscore-dangle -- the names are node:http's, see internals.ts
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { HeaderList } from '../../gateway/contract.ts';
