@@ -2,8 +2,8 @@
 import { join } from 'node:path';
 import type { Backend } from '../lib/backend.ts';
 import { startChild } from '../lib/child.ts';
-import { startViaduct } from '../lib/viaduct.ts';
 import { BUILT } from './paths.ts';
+import { viaductMount } from './viaduct.ts';
 
 /** @param app an export of bench/apps/fetch-apps.ts */
 export function honoNodeServer(app: string): Backend {
@@ -22,20 +22,8 @@ export function honoNodeServer(app: string): Backend {
 }
 
 /** @param app the same */
-export function viaductFetch(app: string): Backend {
-  return {
-    name: `${app}, viaduct fastcgi keep-alive`,
-    protocol: 'fastcgi',
-    keepAlive: true,
-    prepare: () => Promise.resolve(null),
-    start: ({ dir, socket, wrap, node, nodeArgs }) =>
-      startViaduct({
-        dir,
-        wrap,
-        node,
-        nodeArgs,
-        listeners: [{ protocol: 'fastcgi', socket }],
-        mounts: { '/': { app: `${join(BUILT, 'apps/fetch-apps.js')}:${app}`, interface: 'fetch' } },
-      }),
-  };
-}
+export const viaductFetch = (app: string): Backend =>
+  viaductMount(`${app}, viaduct fastcgi keep-alive`, {
+    app: `${join(BUILT, 'apps/fetch-apps.js')}:${app}`,
+    interface: 'fetch',
+  });

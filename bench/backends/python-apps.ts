@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import type { Backend } from '../lib/backend.ts';
 import { startChild } from '../lib/child.ts';
 import { findProgram } from '../lib/tools.ts';
-import { startViaduct } from '../lib/viaduct.ts';
 import { PROGRAMS } from './paths.ts';
 import { GUNICORN, missing, UWSGI } from './python.ts';
+import { viaductMount } from './viaduct.ts';
 
 /** Debian's, which uWSGI and gunicorn run as well. */
 const PYTHON = '/usr/bin/python3';
@@ -16,29 +16,12 @@ export interface PythonShape {
 }
 
 /** @param module of bench/programs, with `application` in it */
-export function viaductPython(module: string, shape: PythonShape): Backend {
-  return {
-    name: 'viaduct fastcgi keep-alive',
-    protocol: 'fastcgi',
-    keepAlive: true,
-    prepare: () => Promise.resolve(null),
-    start: ({ dir, socket, wrap, node, nodeArgs }) =>
-      startViaduct({
-        dir,
-        wrap,
-        node,
-        nodeArgs,
-        listeners: [{ protocol: 'fastcgi', socket }],
-        mounts: {
-          '/': {
-            app: `${module}:application`,
-            interface: 'python',
-            python: { executable: PYTHON, path: [PROGRAMS], ...shape },
-          },
-        },
-      }),
-  };
-}
+export const viaductPython = (module: string, shape: PythonShape): Backend =>
+  viaductMount('viaduct fastcgi keep-alive', {
+    app: `${module}:application`,
+    interface: 'python',
+    python: { executable: PYTHON, path: [PROGRAMS], ...shape },
+  });
 
 export function uwsgiThreads(module: string, { processes, threads }: PythonShape): Backend {
   return {

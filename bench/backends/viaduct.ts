@@ -4,6 +4,23 @@ import type { Backend } from '../lib/backend.ts';
 import { startViaduct, type ViaductOptions } from '../lib/viaduct.ts';
 import { BUILT } from './paths.ts';
 
+/** One mount at /, over FastCGI on connections that are kept. */
+export const viaductMount = (name: string, mount: object): Backend => ({
+  name,
+  protocol: 'fastcgi',
+  keepAlive: true,
+  prepare: () => Promise.resolve(null),
+  start: ({ dir, socket, wrap, node, nodeArgs }) =>
+    startViaduct({
+      dir,
+      wrap,
+      node,
+      nodeArgs,
+      listeners: [{ protocol: 'fastcgi', socket }],
+      mounts: { '/': mount },
+    }),
+});
+
 type Settings = Pick<ViaductOptions, 'accessLog' | 'connections'>;
 
 function viaduct(

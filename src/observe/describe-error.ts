@@ -23,6 +23,8 @@ const MAX_PROPERTIES = 16;
 /** Said by the others already. */
 const KNOWN = new Set(['name', 'message', 'stack', 'type', 'cause', 'errors']);
 
+const UNSHOWABLE = 'it cannot be shown';
+
 /** Stands for undefined, which a logger leaves out before it is described. */
 const UNDEFINED = Symbol('undefined');
 
@@ -34,7 +36,17 @@ export function describeThrown(thrown: unknown): DescribedError {
     if (thrown === UNDEFINED) return notAnError(undefined);
     return isError(thrown) ? describe(thrown) : notAnError(thrown);
   } catch {
-    return { type: typeof thrown, message: 'it cannot be shown' };
+    return { type: typeof thrown, message: UNSHOWABLE };
+  }
+}
+
+/** Both in full; null for what is no error, or cannot be looked at. */
+export function messageAndStack(thrown: unknown): { message: string; stack: string } | null {
+  try {
+    if (!isError(thrown)) return null;
+    return { message: textOf(thrown.message), stack: stackOf(thrown, new Set(), 0) };
+  } catch {
+    return null;
   }
 }
 
@@ -88,8 +100,7 @@ function stackOf(error: Error, seen: Set<unknown>, depth: number): string {
   const add = (label: string, value: unknown): void => {
     if (value === undefined || seen.has(value)) return;
     if (depth >= MAX_DEPTH) inner.push(`${label}…`);
-    else if (isError(value)) inner.push(label + stackOf(value, seen, depth + 1));
-    else inner.push(label + notAnError(value).message);
+    else inner.push(label + innerText(value, seen, depth + 1));
   };
   add('Caused by: ', error.cause);
   const gathered: unknown = 'errors' in error ? error.errors : undefined;
@@ -98,6 +109,15 @@ function stackOf(error: Error, seen: Set<unknown>, depth: number): string {
       add(`Error ${at + 1} of ${gathered.length}: `, each);
   }
   return [own, ...inner].join('\n');
+}
+
+/** One that cannot be looked at hides nothing of the error it belongs to. */
+function innerText(value: unknown, seen: Set<unknown>, depth: number): string {
+  try {
+    return isError(value) ? stackOf(value, seen, depth) : notAnError(value).message;
+  } catch {
+    return UNSHOWABLE;
+  }
 }
 
 function propertiesOf(error: Error): Record<string, unknown> {

@@ -1,5 +1,6 @@
 // One error as it goes from who logs it to the page that shows it: plain data of bounded size, at a bounded rate. Knows
 // the fields of log lines, and no request.
+import { messageAndStack } from './describe-error.ts';
 
 /** Plain data, so that it can cross a process boundary. */
 export interface ErrorReport {
@@ -18,8 +19,6 @@ const MESSAGE_LIMIT = 500;
 const TRACEBACK_LIMIT = 8000;
 const WORD_LIMIT = 200;
 const URI_LIMIT = 500;
-/** Causes of causes that are shown. */
-const CAUSES = 3;
 
 /** Reports within an interval of milliseconds; more say nothing new, and would cost the one who fails even more. */
 const LIMIT = 10;
@@ -31,7 +30,7 @@ export function reportOf(
   message: string,
   now: number,
 ): ErrorReport {
-  const error = said(fields['err']);
+  const error = messageAndStack(fields['err']);
   const stack = error?.stack ?? fields['stack'];
   const isSaid = error === null || message.includes(error.message);
   // What an application said when it did not boot stands in the message, line by line.
@@ -89,25 +88,6 @@ function bounded(parts: Readonly<Partial<Record<keyof ErrorReport, unknown>>>): 
     method: cut(method, WORD_LIMIT),
     uri: cut(uri, URI_LIMIT),
   };
-}
-
-interface Said {
-  readonly message: string;
-  readonly stack: string;
-}
-
-/** What an error says of itself. An application may throw anything, with properties that throw when they are read. */
-function said(error: unknown, depth = 0): Said | null {
-  try {
-    if (!(error instanceof Error)) return null;
-    // Whatever the types say, they may be no strings.
-    const { message: text, stack = text }: { message: unknown; stack?: unknown } = error;
-    const [message, own] = [String(text), String(stack)];
-    const cause = depth < CAUSES ? said(error.cause, depth + 1) : null;
-    return { message, stack: cause === null ? own : `${own}\nCaused by: ${cause.stack}` };
-  } catch {
-    return null;
-  }
 }
 
 const cut = (value: unknown, limit: number): string | null =>

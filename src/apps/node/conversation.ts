@@ -3,6 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Body, Environ, HeaderList, StartResponse, WriteCallable } from '../../gateway/contract.ts';
+import { whenCancelled } from '../../gateway/environ.ts';
 import { GatewayError } from '../../gateway/errors.ts';
 import { isPeekable } from '../../gateway/input.ts';
 import { isThenable } from '../../gateway/iteration.ts';
@@ -11,7 +12,6 @@ import type { NodeApp } from './node-app.ts';
 import { makeRequest } from './request.ts';
 import { makeResponse, type ResponseSink } from './response.ts';
 import { RequestSocket, type SocketOwner } from './socket.ts';
-import { watch, type Watching } from './watch.ts';
 
 const EMPTY = new Uint8Array(0);
 /** Bytes of the request body that are asked for at once. */
@@ -21,7 +21,7 @@ const JOIN_LIMIT = 64 * 1024;
 
 type Done = () => void;
 
-export class Conversation implements SocketOwner, ResponseSink, Watching {
+export class Conversation implements SocketOwner, ResponseSink {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
   readonly #environ: Environ;
@@ -76,9 +76,9 @@ export class Conversation implements SocketOwner, ResponseSink, Watching {
       }
     }
     if (this.#flushes) process.nextTick(flush, this);
-    watch(this);
     return new Promise((resolve, reject) => {
       this.#result = { resolve, reject };
+      whenCancelled(this.#environ, (reason) => this.#ended || this.#fail(reason));
     });
   }
 
@@ -226,13 +226,6 @@ export class Conversation implements SocketOwner, ResponseSink, Watching {
       socket.server?.emit('timeout', socket) === true,
     ];
     if (!heard.includes(true)) socket.destroy();
-  }
-
-  watch(): void {
-    if (this.#over || this.#ended) return;
-    const signal = this.#environ['viaduct.signal'];
-    if (signal.aborted) this.#fail(signal.reason);
-    else signal.addEventListener('abort', () => this.#ended || this.#fail(signal.reason), { once: true });
   }
 
   /** The handler threw, or its promise was rejected. */

@@ -1,12 +1,10 @@
 // Two streams in memory, each of which reads what the other writes: a connection without a socket.
-import { Duplex } from 'node:stream';
-import { IdleTimer } from './idle-timer.ts';
+import { DuplexSocket } from './duplex-socket.ts';
 
 /** One end. It waits with each write until the other end wants bytes. */
-export class PipeEnd extends Duplex {
+export class PipeEnd extends DuplexSocket {
   other: PipeEnd | null = null;
   #taken: (() => void) | null = null;
-  readonly #idle = new IdleTimer(() => this.emit('timeout'));
 
   override _read(): void {
     this.#release();
@@ -19,7 +17,7 @@ export class PipeEnd extends Duplex {
   }
 
   override _write(chunk: Uint8Array, _encoding: BufferEncoding, done: () => void): void {
-    this.#idle.touch();
+    this.idle.touch();
     this.other?.receive(chunk, done);
   }
 
@@ -29,40 +27,17 @@ export class PipeEnd extends Duplex {
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     const { other } = this;
-    this.#idle.set(0);
+    this.idle.set(0);
     if (other !== null && !other.destroyed) process.nextTick(() => other.destroy());
     done(error);
   }
 
   receive(chunk: Uint8Array | null, taken: () => void): void {
     this.#taken = taken;
-    this.#idle.touch();
+    this.idle.touch();
     // Past its end nobody reads any more, and what waits there would wait for ever.
     if (!this.push(chunk) && chunk !== null) return;
     this.#release();
-  }
-
-  // What node:http asks of a socket beyond a stream.
-  setTimeout(milliseconds: number, callback?: () => void): this {
-    this.#idle.set(milliseconds);
-    if (callback !== undefined) this.once('timeout', callback);
-    return this;
-  }
-
-  setNoDelay(): this {
-    return this;
-  }
-
-  setKeepAlive(): this {
-    return this;
-  }
-
-  ref(): this {
-    return this;
-  }
-
-  unref(): this {
-    return this;
   }
 }
 

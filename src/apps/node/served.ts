@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Application, Body, Environ, HeaderList, StartResponse } from '../../gateway/contract.ts';
+import { whenCancelled } from '../../gateway/environ.ts';
 import { GatewayError } from '../../gateway/errors.ts';
 import { HOP_BY_HOP } from '../../gateway/headers.ts';
 import { isPeekable } from '../../gateway/input.ts';
@@ -61,7 +62,6 @@ function handle(app: NodeApp, { environ, failed }: Served, req: IncomingMessage,
 
 /** Sends the request, and its body as long as somebody reads it. */
 function answer(environ: Environ, near: PipeEnd): Promise<IncomingMessage> {
-  const signal = environ['viaduct.signal'];
   return new Promise((resolve, reject) => {
     const call = request({
       createConnection: () => near,
@@ -73,7 +73,7 @@ function answer(environ: Environ, near: PipeEnd): Promise<IncomingMessage> {
     call.on('error', () =>
       reject(new GatewayError('ERR_NODE_DESTROYED', 'The app destroyed the response before it had ended')),
     );
-    signal.addEventListener('abort', () => near.destroy(), { once: true });
+    whenCancelled(environ, () => near.destroy());
     // An app may answer without reading it all; what went wrong with it otherwise, the request hears.
     pipeline(Readable.from(piecesOf(environ)), call).catch((error: unknown) => {
       if (error instanceof GatewayError) reject(error);

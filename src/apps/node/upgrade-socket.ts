@@ -1,9 +1,8 @@
 // The socket that 'upgrade' listeners of an http.Server get: they write the head of their answer as bytes, and what that says
 // decides what it is from then on: the client's connection, or the way of an ordinary response.
 import { Buffer } from 'node:buffer';
-import { Duplex } from 'node:stream';
 import type { Environ, HeaderList, Tunnel } from '../../gateway/contract.ts';
-import { IdleTimer } from './idle-timer.ts';
+import { DuplexSocket } from './duplex-socket.ts';
 import { type SocketFacts, socketFacts } from './socket-facts.ts';
 
 /** Bytes a head may have. */
@@ -21,13 +20,11 @@ export interface UpgradeOwner {
   ended(error: Error | null): void;
 }
 
-export class UpgradeSocket extends Duplex {
+export class UpgradeSocket extends DuplexSocket {
   readonly #owner: UpgradeOwner;
-  readonly #idle = new IdleTimer(() => this.emit('timeout'));
   #head: Buffer = Buffer.alloc(0);
   #answering = false;
   #tunnel: Tunnel | null = null;
-  timeout = 0;
   readonly connecting = false;
   readonly pending = false;
   readonly encrypted: boolean;
@@ -69,32 +66,6 @@ export class UpgradeSocket extends Duplex {
     return { address: localAddress, family: localFamily, port: localPort };
   }
 
-  setTimeout(milliseconds: number, callback?: () => void): this {
-    this.timeout = milliseconds;
-    this.#idle.set(milliseconds);
-    if (callback !== undefined) {
-      if (milliseconds > 0) this.once('timeout', callback);
-      else this.off('timeout', callback);
-    }
-    return this;
-  }
-
-  setNoDelay(): this {
-    return this;
-  }
-
-  setKeepAlive(): this {
-    return this;
-  }
-
-  ref(): this {
-    return this;
-  }
-
-  unref(): this {
-    return this;
-  }
-
   destroySoon(): void {
     if (this.writable) this.end();
     if (this.writableFinished) this.destroy();
@@ -106,7 +77,7 @@ export class UpgradeSocket extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    this.#idle.touch();
+    this.idle.touch();
     if (this.#tunnel !== null) {
       this.#forward(this.#tunnel, chunk, done);
     } else if (this.#answering) {
@@ -134,7 +105,7 @@ export class UpgradeSocket extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    this.#idle.set(0);
+    this.idle.set(0);
     if (this.#tunnel !== null) this.#tunnel.destroy();
     else if (!this.writableFinished)
       this.#owner.ended(error ?? new Error('The upgrade listener destroyed its socket without an answer'));
@@ -174,7 +145,7 @@ export class UpgradeSocket extends Duplex {
   #open(tunnel: Tunnel): void {
     this.#tunnel = tunnel;
     tunnel.on('data', (chunk: Buffer) => {
-      this.#idle.touch();
+      this.idle.touch();
       if (!this.push(chunk)) tunnel.pause();
     });
     tunnel.on('end', () => {

@@ -10,6 +10,7 @@ import type {
   StartResponse,
   WriteCallable,
 } from '../../gateway/contract.ts';
+import { whenCancelled } from '../../gateway/environ.ts';
 import { HOP_BY_HOP } from '../../gateway/headers.ts';
 import { asksForUpgrade } from '../../gateway/upgrade.ts';
 import { RateLimitedLog } from '../../observe/rate-limit.ts';
@@ -67,7 +68,7 @@ export function handleUpgrade(
         else reject(error);
       },
     });
-    environ['viaduct.signal'].addEventListener('abort', () => socket.destroy(), { once: true });
+    whenCancelled(environ, () => socket.destroy());
     // As node:http's: it throws nothing away, and neither does it end the process for a client that left.
     socket.on('error', reject);
     const req = makeRequest(environ, socket as unknown as Socket, (own) => kinds.newRequest(own));

@@ -574,19 +574,6 @@ def plain_span(file):
 # --------------------------------------------------------------------------------------------------------------------
 # One thread and its connection.
 
-def let_waker_run_on():
-    """This thread, when a request wakes it, does not take the processor from viaduct's worker that sends it.
-
-    That worker has most often more to do at once, and would find its caches cold. Both get as much of the processor as
-    before (sched(7), SCHED_BATCH). Threads and processes that the application starts from here inherit it.
-    """
-    try:
-        if os.sched_getscheduler(0) == os.SCHED_OTHER:
-            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-    except (AttributeError, OSError):
-        pass  # not Linux, or not allowed: it only costs time
-
-
 class Lane:
     """One thread that serves requests, one at a time, over a connection of its own."""
 
@@ -616,7 +603,6 @@ class Lane:
 
     def _run(self):
         self._ident = threading.get_ident()
-        let_waker_run_on()
         pause = 0.0
         while True:
             path = self._worker.wait_for_path(self, pause)

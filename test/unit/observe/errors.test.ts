@@ -52,7 +52,7 @@ describe('observe/error-report', () => {
     });
     expect(reportOf({ err: odd }, 'It failed', 0)).to.deep.include({
       message: 'It failed: y',
-      traceback: '7',
+      traceback: 'Error: y\nCaused by: it cannot be shown',
     });
     expect(reportOf({ err: proxy }, 'It failed', 0)).to.deep.include({
       message: 'It failed',
