@@ -1,7 +1,7 @@
 // The benchmark of the request path: one nginx, one backend at a time, one scenario after the other. How to read it:
 // bench/README.md.
 //
-//   npm run bench [-- --scenario hello,json] [--only 'viaduct fastcgi,uWSGI'] [--rounds 3] [--seconds 3] [--warmup 1]
+//   npm run bench [-- --scenario hello,json] [--only 'viaduct fastcgi,uWSGI'] [--rounds 3] [--seconds 3] [--warmup 2]
 //                 [--connections 32] [--no-pin] [--node PATH] [--node-args=--cpu-prof] [--out bench/results.md]
 import { spawnSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
@@ -23,7 +23,7 @@ const { values } = parseArgs({
     only: { type: 'string', default: '' },
     rounds: { type: 'string' },
     seconds: { type: 'string', default: '3' },
-    warmup: { type: 'string', default: '1' },
+    warmup: { type: 'string', default: '2' },
     connections: { type: 'string', default: '32' },
     'no-pin': { type: 'boolean', default: false },
     node: { type: 'string', default: process.execPath },

@@ -17,15 +17,18 @@ export interface BehindNginx {
   readonly app: AppName;
   readonly drive: (load: Load) => Drive;
   readonly front?: FrontSettings;
+  /** Seconds of warm-up at least. */
+  readonly warmup?: number;
 }
 
 /** A backend behind nginx, as a row of a scenario. */
-export function behindNginx(backend: Backend, { name, app, drive, front }: BehindNginx): Case {
+export function behindNginx(backend: Backend, { name, app, drive, front, warmup = 0 }: BehindNginx): Case {
   return {
     name: name ?? backend.name,
     prepare: () => backend.prepare(),
-    measure: (load) =>
-      withBackend(backend, app, load, async (child, socket) => {
+    measure: (given) => {
+      const load = { ...given, warmup: Math.max(given.warmup, warmup) };
+      return withBackend(backend, app, load, async (child, socket) => {
         const driver = drive(load);
         const nginx = await startFront(backend, socket, driver.connections, front);
         try {
@@ -33,7 +36,8 @@ export function behindNginx(backend: Backend, { name, app, drive, front }: Behin
         } finally {
           await nginx.stop();
         }
-      }),
+      });
+    },
   };
 }
 

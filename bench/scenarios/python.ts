@@ -10,7 +10,10 @@ const SHAPE: PythonShape = { processes: 2, threads: 4 };
 /** Waits 50 ms: 20 requests a second and thread, and no more. */
 const WAITING: PythonShape = { processes: 1, threads: 4 };
 
-const PAGE = { app: 'hello', drive: askHello } as const;
+/** Seconds. A request takes long, so it takes long until Node has compiled what every request runs. */
+const WARMUP = 6;
+
+const PAGE = { app: 'hello', drive: askHello, warmup: WARMUP } as const;
 const RATIOS = [
   ratioColumn('CPU/request : uWSGI', 'cpu', 'uWSGI'),
   ratioColumn('CPU/request : gunicorn gthread', 'cpu', 'gunicorn gthread'),
@@ -24,6 +27,7 @@ function app(name: string, title: string, module: string, shape: PythonShape, ab
     title,
     about: [
       `${about}; ${shape.processes} processes of ${shape.threads} threads each`,
+      `at least ${WARMUP} s of warm-up`,
       "CPU is that of all the server's processes: viaduct's master and worker, and the Python processes",
     ],
     rounds: 3,
@@ -45,6 +49,7 @@ const waiting: Scenario = {
     behindNginx(make('waiting', WAITING), {
       app: 'hello',
       drive: () => askPages({ connections: 8, wanted: HELLO }),
+      warmup: WARMUP,
     }),
   ),
 };
