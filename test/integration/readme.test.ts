@@ -1,7 +1,7 @@
 // The README by copy and paste: its apps, its viaduct.yaml and its nginx configurations become files, and are asked.
 import { createHash } from 'node:crypto';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { type Daemon, startDaemon } from '../helpers/daemon.ts';
@@ -12,6 +12,7 @@ import { projectRoot } from '../helpers/project.ts';
 
 const readme = readPage('README.md');
 const FOLDER = '/run/viaduct/';
+const program = join(projectRoot, 'dist/src/cli/main.js');
 const MODULE = '{ "type": "module" }\n';
 
 /** What the machine of a test decides otherwise: where sockets lie, and which groups there are. */
@@ -37,7 +38,7 @@ describe('the README', () => {
   let nginx: Nginx;
 
   before(async () => {
-    const { 'viaduct.yaml': config = '', ...files } = filesOf(readme);
+    const { 'viaduct.yaml': config = '', 'apps.yaml': _, ...files } = filesOf(readme);
     expect(Object.keys(files)).to.have.members([
       'app.js',
       'digest.js',
@@ -103,6 +104,27 @@ describe('the README', () => {
     });
   }
 
+  it('mounts one app of each interface', () => {
+    const dir = mkdtempSync(join(daemon.dir, 'apps-'));
+    const config = filesOf(readme)['apps.yaml'] ?? '';
+    const files: Record<string, string> = {
+      'apps.yaml': forThisMachine(config).replaceAll('{{dir}}', dir),
+      'package.json': MODULE,
+      'server.js': 'export default (req, res) => res.end();',
+      'api.js': "export default { fetch: () => new Response('') };",
+      'hooks.js':
+        "export const application = (environ, start) => { start('204 No Content', []); return []; };",
+      'blog/mysite/wsgi.py': "def application(environ, start): start('200 OK', []); return [b'']",
+    };
+    mkdirSync(join(dir, 'blog/mysite'), { recursive: true });
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text);
+    const command = [program, 'check', '-c', 'apps.yaml', '--load-apps'];
+    const { status, stdout, stderr } = spawnSync(process.execPath, command, { cwd: dir, encoding: 'utf8' });
+    expect(stderr).to.equal('');
+    expect(status).to.equal(0);
+    expect(stdout).to.include(': ok');
+  });
+
   it('shows what npm start prints', () => {
     const [printed] = fencesOf(readme).filter(({ language }) => language === 'text');
     const script = readFileSync(join(projectRoot, 'deploy/start.mjs'), 'utf8');
@@ -136,7 +158,6 @@ describe('the README', () => {
 });
 
 describe('viaduct init', () => {
-  const program = join(projectRoot, 'dist/src/cli/main.js');
   let daemon: Daemon | undefined;
   after(() => daemon?.remove());
 
