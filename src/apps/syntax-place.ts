@@ -10,15 +10,21 @@ const LIMIT = 5000;
 /** What Node puts above an error that nobody catches: the place, the line of code, and what of it is meant. */
 const EXCERPT = /^((?:file:\/\/)?\/.*):(\d+)\n[\s\S]*?(?=\n+SyntaxError: )/;
 
+/** Where Node has what loads modules. */
+const LOADER = 'node:internal/modules/';
+
+/** The first frame of a stack; the loader where a process keeps no stacks. */
+const thrownBy = (stack: string): string => /^ +at (.*)$/m.exec(stack)?.[1] ?? LOADER;
+
 /**
  * `/srv/lib.js:3` for what import() of `file` (absolute) was rejected with; the excerpt of the code is put above the error's
  * stack where it was missing. null: no parser's error, or nowhere to be found.
  */
 export async function placeOf(error: SyntaxError, file: string): Promise<string | null> {
   const stack = error.stack ?? '';
-  // a SyntaxError of JSON.parse() and the like: the stack leads to who called it
-  if (/^ +at .*\bfile:\/\/\//m.test(stack) && !EXCERPT.test(stack)) return null;
   const known = EXCERPT.exec(stack);
+  // A SyntaxError of JSON.parse() and the like: the stack leads to who called it.
+  if (known === null && !thrownBy(stack).includes(LOADER)) return null;
   const found = known ?? EXCERPT.exec(await whatNodeSays(file));
   if (found === null) return null;
   const [excerpt, where = '', line = ''] = found;
