@@ -30,12 +30,15 @@ export class HttpServer {
 
   constructor(maxHeadSize: number, maxParams: number) {
     this.#maxParams = maxParams;
-    this.#server = createServer({
+    const options = {
       maxHeaderSize: maxHeadSize,
       keepAliveTimeout: 0,
       requestTimeout: 0,
       headersTimeout: 0,
-    });
+      // From Node 24.9 on; before, such requests come to #upgrade() as well.
+      shouldUpgradeCallback: (request: IncomingMessage): boolean => !hasBody(request),
+    };
+    this.#server = createServer(options);
     // Beyond maxHeadersCount node:http drops headers without a word; the count is checked here, and answered.
     this.#server.maxHeadersCount = 0;
     this.#server.timeout = 0;
