@@ -1,49 +1,93 @@
-// The examples for Node frameworks behind nginx, mounted as their viaduct.yaml mounts them.
+// The examples for Node frameworks as their folders have them, each with its own viaduct.yaml and nginx.conf.
 import { expect } from 'chai';
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parse } from 'yaml';
-import { type Bridge, FASTCGI_KEEP, startBridge } from '../../helpers/bridge.ts';
-import { type CallOptions, type HttpResponse } from '../../helpers/http-client.ts';
+import { type Daemon, startDaemon } from '../../helpers/daemon.ts';
+import { type CallOptions, type HttpResponse, request } from '../../helpers/http-client.ts';
+import { type Nginx, startNginx } from '../../helpers/nginx.ts';
 import { projectRoot } from '../../helpers/project.ts';
 
-const NAMES = ['express', 'fastify'] as const;
+type Ask = (options: CallOptions) => Promise<HttpResponse>;
+interface Example {
+  readonly name: string;
+  readonly port: number;
+  readonly does: string;
+  check(ask: Ask): Promise<void>;
+}
+
+const post = (path: string, type: string, body: string): CallOptions => ({
+  method: 'POST',
+  path,
+  headers: [['Content-Type', type]],
+  body,
+});
+
+const EXAMPLES: readonly Example[] = [
+  {
+    name: 'express',
+    port: 8093,
+    does: 'shows a form, greets, and knows the client',
+    async check(ask) {
+      expect((await ask({ path: '/' })).text).to.include('action="/greet"');
+      const greeted = await ask(post('/greet', 'application/x-www-form-urlencoded', 'name=Zo%C3%AB'));
+      expect(greeted.text).to.equal('Hello, Zoë!\n');
+      expect(JSON.parse((await ask({ path: '/me?x' })).text)).to.deep.equal({
+        address: '127.0.0.1',
+        protocol: 'http',
+        url: '/me?x',
+      });
+    },
+  },
+  {
+    name: 'fastify',
+    port: 8094,
+    does: 'adds up, and refuses what its schema does not allow',
+    async check(ask) {
+      expect((await ask({ path: '/' })).text).to.equal('{"hello":"from Fastify"}');
+      expect((await ask(post('/sum', 'application/json', '[1,2,3.5]'))).text).to.equal('{"sum":6.5}');
+      expect((await ask(post('/sum', 'application/json', '["x"]'))).status).to.equal(400);
+    },
+  },
+];
 
 describe('the examples for Node frameworks', () => {
-  let bridge: Bridge;
-  before(async () => {
-    const mounts: Record<string, object> = {};
-    for (const name of NAMES) {
-      const folder = join(projectRoot, 'examples', name);
-      const file = parse(await readFile(join(folder, 'viaduct.yaml'), 'utf8')) as {
-        mounts: { app: string }[];
-      };
-      const [mount] = file.mounts;
-      mounts[`/${name}`] = { ...mount, path: `/${name}`, app: join(folder, mount?.app ?? '') };
-    }
-    bridge = await startBridge({ ways: [FASTCGI_KEEP], mounts });
-  });
-  after(() => bridge?.stop());
-  afterEach(() => bridge.expectQuietLogs());
+  for (const example of EXAMPLES) {
+    describe(example.name, () => {
+      const folder = join(projectRoot, 'examples', example.name);
+      let daemon: Daemon;
+      let nginx: Nginx;
 
-  const ask = (options: CallOptions): Promise<HttpResponse> => bridge.request(FASTCGI_KEEP, options);
-  const post = (path: string, type: string, body: string): Promise<HttpResponse> =>
-    ask({ method: 'POST', path, headers: [['Content-Type', type]], body });
+      before(async () => {
+        daemon = await startDaemon({ config: configOf(folder) });
+        nginx = await startNginx({ servers: frontOf(folder, example.port, daemon.socket('viaduct')) });
+      });
+      after(async () => {
+        await nginx?.stop();
+        await daemon?.remove();
+      });
 
-  it('express shows a form below its mount, greets, and knows the client', async () => {
-    expect((await ask({ path: '/express' })).text).to.include('action="/express/greet"');
-    const greeted = await post('/express/greet', 'application/x-www-form-urlencoded', 'name=Zo%C3%AB');
-    expect(greeted.text).to.equal('Hello, Zoë!\n');
-    expect(JSON.parse((await ask({ path: '/express/me?x' })).text)).to.deep.equal({
-      address: '127.0.0.1',
-      protocol: 'http',
-      url: '/express/me?x',
+      it(example.does, async () => {
+        await example.check((options) => request({ port: nginx.port, ...options }));
+        expect(daemon.log().filter(({ level }) => level === 'error')).to.deep.equal([]);
+      });
     });
-  });
-
-  it('fastify adds up, and refuses what its schema does not allow', async () => {
-    expect((await ask({ path: '/fastify/' })).text).to.equal('{"hello":"from Fastify"}');
-    expect((await post('/fastify/sum', 'application/json', '[1,2,3.5]')).text).to.equal('{"sum":6.5}');
-    expect((await post('/fastify/sum', 'application/json', '["x"]')).status).to.equal(400);
-  });
+  }
 });
+
+/** viaduct.yaml for another place. */
+function configOf(folder: string): string {
+  return readFileSync(join(folder, 'viaduct.yaml'), 'utf8')
+    .replace('unix:run/viaduct.sock', 'unix:{{dir}}/viaduct.sock')
+    .replace('run_dir: run', 'run_dir: "{{dir}}/run"')
+    .replace('app: app.js', `app: ${join(folder, 'app.js')}`);
+}
+
+/** The http block of nginx.conf from its upstream on, likewise. */
+function frontOf(folder: string, port: number, socket: string): string {
+  const text = readFileSync(join(folder, 'nginx.conf'), 'utf8');
+  return text
+    .slice(text.indexOf('  upstream'), text.lastIndexOf('}'))
+    .replace('unix:run/viaduct.sock', `unix:${socket}`)
+    .replace('../../deploy', join(projectRoot, 'deploy'))
+    .replace(`127.0.0.1:${port}`, '127.0.0.1:{{port}}');
+}
