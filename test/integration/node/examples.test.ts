@@ -1,16 +1,11 @@
 // The examples for Node frameworks as their folders have them, each with its own viaduct.yaml and nginx.conf.
 import { expect } from 'chai';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { type Daemon, startDaemon } from '../../helpers/daemon.ts';
-import { type CallOptions, type HttpResponse, request } from '../../helpers/http-client.ts';
-import { type Nginx, startNginx } from '../../helpers/nginx.ts';
-import { projectRoot } from '../../helpers/project.ts';
+import { startExample, type Example } from '../../helpers/example.ts';
+import type { CallOptions, HttpResponse } from '../../helpers/http-client.ts';
 
 type Ask = (options: CallOptions) => Promise<HttpResponse>;
-interface Example {
+interface Row {
   readonly name: string;
-  readonly port: number;
   readonly does: string;
   check(ask: Ask): Promise<void>;
 }
@@ -22,10 +17,9 @@ const post = (path: string, type: string, body: string): CallOptions => ({
   body,
 });
 
-const EXAMPLES: readonly Example[] = [
+const EXAMPLES: readonly Row[] = [
   {
     name: 'express',
-    port: 8093,
     does: 'shows a form, greets, and knows the client',
     async check(ask) {
       expect((await ask({ path: '/' })).text).to.include('action="/greet"');
@@ -40,7 +34,6 @@ const EXAMPLES: readonly Example[] = [
   },
   {
     name: 'fastify',
-    port: 8094,
     does: 'adds up, and refuses what its schema does not allow',
     async check(ask) {
       expect((await ask({ path: '/' })).text).to.equal('{"hello":"from Fastify"}');
@@ -51,43 +44,19 @@ const EXAMPLES: readonly Example[] = [
 ];
 
 describe('the examples for Node frameworks', () => {
-  for (const example of EXAMPLES) {
-    describe(example.name, () => {
-      const folder = join(projectRoot, 'examples', example.name);
-      let daemon: Daemon;
-      let nginx: Nginx;
+  for (const row of EXAMPLES) {
+    describe(row.name, () => {
+      let example: Example;
 
       before(async () => {
-        daemon = await startDaemon({ config: configOf(folder) });
-        nginx = await startNginx({ servers: frontOf(folder, example.port, daemon.socket('viaduct')) });
+        example = await startExample(row.name);
       });
-      after(async () => {
-        await nginx?.stop();
-        await daemon?.remove();
-      });
+      after(() => example?.stop());
 
-      it(example.does, async () => {
-        await example.check((options) => request({ port: nginx.port, ...options }));
-        expect(daemon.log().filter(({ level }) => level === 'error')).to.deep.equal([]);
+      it(row.does, async () => {
+        await row.check(({ path, ...options }) => example.ask(path ?? '/', options));
+        expect(example.daemon.log().filter(({ level }) => level === 'error')).to.deep.equal([]);
       });
     });
   }
 });
-
-/** viaduct.yaml for another place. */
-function configOf(folder: string): string {
-  return readFileSync(join(folder, 'viaduct.yaml'), 'utf8')
-    .replace('unix:run/viaduct.sock', 'unix:{{dir}}/viaduct.sock')
-    .replace('run_dir: run', 'run_dir: "{{dir}}/run"')
-    .replace('app: app.js', `app: ${join(folder, 'app.js')}`);
-}
-
-/** The http block of nginx.conf from its upstream on, likewise. */
-function frontOf(folder: string, port: number, socket: string): string {
-  const text = readFileSync(join(folder, 'nginx.conf'), 'utf8');
-  return text
-    .slice(text.indexOf('  upstream'), text.lastIndexOf('}'))
-    .replace('unix:run/viaduct.sock', `unix:${socket}`)
-    .replace('../../deploy', join(projectRoot, 'deploy'))
-    .replace(`127.0.0.1:${port}`, '127.0.0.1:{{port}}');
-}
