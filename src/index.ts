@@ -9,6 +9,8 @@ export type {
   InputStream,
   Middleware,
   StartResponse,
+  Tunnel,
+  UpgradeCallable,
   WriteCallable,
 } from './gateway/contract.ts';
 export { fileWrapper } from './gateway/file-wrapper.ts';

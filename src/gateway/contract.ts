@@ -79,7 +79,7 @@ export interface Tunnel extends Duplex {
  * `viaduct.upgrade`: sends "101 Switching Protocols" with `headers`, and gives the connection. Upgrade and Connection may
  * stand among them, and are added where they do not. What the application returns after that is only closed, in the end.
  * @throws {GatewayError} ERR_GATEWAY_UPGRADE when the request body has not come yet; ERR_GATEWAY_STARTED_TWICE after
- * startResponse(); ERR_GATEWAY_CLIENT_GONE; ERR_GATEWAY_HEADERS and the like as startResponse()
+ * startResponse() and in a second call; ERR_GATEWAY_CLIENT_GONE; ERR_GATEWAY_HEADERS and the like as startResponse()
  */
 export type UpgradeCallable = (headers?: HeaderList) => Tunnel;
 

@@ -110,7 +110,8 @@ export class Response {
 
   /** Instead of startResponse(): the connection itself. `asked` is what the client wants it for. See UpgradeCallable. */
   upgrade(given: unknown, asked: string): Tunnel {
-    if (this.#called)
+    // An open tunnel is no closed exchange: a second 101 would go out as bytes of the first one's protocol.
+    if (this.#called || this.upgraded)
       throw new GatewayError('ERR_GATEWAY_STARTED_TWICE', 'Cannot upgrade: a response was started before');
     const tunnel = openTunnel(this.#exchange, upgradeHeaders(given, asked, this.#maxHeaders));
     this.#headersSent = this.#ended = true;

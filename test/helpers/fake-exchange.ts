@@ -1,7 +1,9 @@
 // An exchange in memory: the gateway's other side, played by the test. It holds the gateway to exchange.ts and knows no protocol.
-import type { HeaderList } from '../../src/gateway/contract.ts';
+import type { HeaderList, Tunnel as TunnelContract } from '../../src/gateway/contract.ts';
 import { GatewayError } from '../../src/gateway/errors.ts';
 import type { AbortReason, BodyReader, Exchange, ExchangeLimits } from '../../src/gateway/exchange.ts';
+import { Tunnel } from '../../src/transport/tunnel.ts';
+import { FakeLink } from './fake-link.ts';
 
 type Content = string | Uint8Array;
 
@@ -94,6 +96,8 @@ export interface FakeExchangeOptions {
   startedAt?: number;
   /** As after block(). */
   blocked?: boolean;
+  /** The protocol carries tunnels. */
+  tunnels?: boolean;
 }
 
 export class FakeExchange implements Exchange {
@@ -122,6 +126,10 @@ export class FakeExchange implements Exchange {
   sent = '';
   ended = false;
   aborted: AbortReason | null = null;
+  /** The other side of the tunnel. */
+  readonly link: FakeLink = new FakeLink();
+  tunnel: Tunnel | null = null;
+  readonly upgrade?: (headers: HeaderList) => TunnelContract;
   /** How many drained() are being waited for. */
   get waiting(): number {
     return this.#waiters.length;
@@ -136,6 +144,7 @@ export class FakeExchange implements Exchange {
     this.#blocked = blocked;
     this.params = params;
     this.halfDuplex = halfDuplex;
+    if (options.tunnels === true) this.upgrade = (headers) => this.#open(headers);
     this.startedAt = startedAt ?? performance.now();
     if (body instanceof FakeBody) this.body = body;
     else if (body === undefined) this.body = new FakeBody(0).end();
@@ -179,6 +188,7 @@ export class FakeExchange implements Exchange {
     this.aborted = reason;
     this.wire.push(`abort ${reason}`);
     this.#close();
+    this.tunnel?.destroy();
   }
 
   /** From now on every write() goes above the high-water mark. */
@@ -197,6 +207,7 @@ export class FakeExchange implements Exchange {
     if (this.closed) return;
     this.closed = true;
     this.wire.push('gone');
+    if (this.tunnel?.lost() === false) return;
     this.body.fail(
       new GatewayError('ERR_BODY_CLIENT_GONE', `Cannot read body: the client has left (${reason})`),
     );
@@ -207,6 +218,15 @@ export class FakeExchange implements Exchange {
   /** The first header of that name, in any case. */
   header(name: string): string | undefined {
     return this.headers.find(([other]) => other.toLowerCase() === name.toLowerCase())?.[1];
+  }
+
+  #open(headers: HeaderList): TunnelContract {
+    if (this.closed || this.responds > 0 || this.tunnel !== null) this.misuse.push('upgrade after the start');
+    this.headers = headers;
+    this.wire.push('head 101');
+    this.tunnel = new Tunnel(this.link);
+    this.tunnel.once('close', () => this.leave());
+    return this.tunnel;
   }
 
   #isMisused(what: string): boolean {

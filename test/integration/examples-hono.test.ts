@@ -1,45 +1,19 @@
 // examples/hono as its folder has it, its own nginx.conf in front: it does what it says.
 import { expect } from 'chai';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { type Daemon, startDaemon } from '../helpers/daemon.ts';
-import { type CallOptions, type HttpResponse, request } from '../helpers/http-client.ts';
-import { type Nginx, startNginx } from '../helpers/nginx.ts';
+import { type Example, startExample } from '../helpers/example.ts';
+import type { CallOptions, HttpResponse } from '../helpers/http-client.ts';
 import { hashOf, patternBytes } from '../helpers/pattern.ts';
-import { projectRoot } from '../helpers/project.ts';
-
-const folder = join(projectRoot, 'examples/hono');
-
-/** The http block of nginx.conf from its upstream on, for another place. */
-function frontOf(socket: string): string {
-  const text = readFileSync(join(folder, 'nginx.conf'), 'utf8');
-  return text
-    .slice(text.indexOf('  upstream'), text.lastIndexOf('}'))
-    .replace('unix:run/viaduct.sock', `unix:${socket}`)
-    .replace('../../deploy', join(projectRoot, 'deploy'))
-    .replace('127.0.0.1:8095', '127.0.0.1:{{port}}');
-}
 
 describe('the example of Hono', () => {
-  let daemon: Daemon;
-  let nginx: Nginx;
-  const ask = (path: string, options: CallOptions = {}): Promise<HttpResponse> =>
-    request({ port: nginx.port, path, ...options });
+  let example: Example;
+  const ask = (path: string, options: CallOptions = {}): Promise<HttpResponse> => example.ask(path, options);
 
   before(async () => {
-    const config = readFileSync(join(folder, 'viaduct.yaml'), 'utf8')
-      .replace('unix:run/viaduct.sock', 'unix:{{dir}}/viaduct.sock')
-      .replace('run_dir: run', 'run_dir: "{{dir}}/run"')
-      .replace('./app.js', join(folder, 'app.js'));
-    daemon = await startDaemon({ config });
-    nginx = await startNginx({ servers: frontOf(daemon.socket('viaduct')) });
+    example = await startExample('hono');
   });
-  after(async () => {
-    await nginx?.stop();
-    await daemon?.remove();
-  });
+  after(() => example?.stop());
   afterEach(() => {
-    expect(daemon.log().filter(({ level }) => level === 'error')).to.deep.equal([]);
+    expect(example.daemon.log().filter(({ level }) => level === 'error')).to.deep.equal([]);
   });
 
   it('greets, with what the form brought, escaped', async () => {
@@ -51,7 +25,7 @@ describe('the example of Hono', () => {
     });
     expect([answer.status, answer.header('location')]).to.deep.equal([303, '/?greeted=%3CZo%C3%AB%3E']);
     expect((await ask(answer.header('location') ?? '')).text).to.include('Hello, &lt;Zoë&gt;!');
-    await daemon.waitForLog(
+    await example.daemon.waitForLog(
       ({ msg }) => msg === 'Greeted "<Zoë>"',
       'the line that was printed after the answer',
     );

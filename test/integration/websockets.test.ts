@@ -11,7 +11,7 @@ import { projectRoot } from '../helpers/project.ts';
 import { startTunnelStand, TUNNEL_WAYS, type TunnelStand } from '../helpers/tunnel-stand.ts';
 import { waitFor } from '../helpers/wait.ts';
 
-const APP = join(projectRoot, 'test/fixtures/apps/chat.js');
+const fixture = (name: string): string => join(projectRoot, 'test/fixtures/apps', `${name}.js`);
 const MANY = 1000;
 const MIB = 1024 * 1024;
 
@@ -35,8 +35,10 @@ describe('WebSockets', () => {
   before(async () => {
     stand = await startTunnelStand({
       mounts: [
-        { path: '/', app: APP, interface: 'node' },
-        { path: '/fastify', app: join(projectRoot, 'test/fixtures/apps/fastify-chat.js'), interface: 'node' },
+        { path: '/', app: fixture('chat'), interface: 'node' },
+        { path: '/fastify', app: fixture('fastify-chat'), interface: 'node' },
+        { path: '/nest', app: fixture('nest-chat'), interface: 'node' },
+        { path: '/prefix', app: fixture('server-chat'), interface: 'node' },
       ],
       timeouts: { graceful: '5s' },
     });
@@ -120,6 +122,25 @@ describe('WebSockets', () => {
   it('reach @fastify/websocket', async () => {
     expect(String(await ask(await open('uwsgi', '/fastify'), 'hi'))).to.equal('fastify hi');
   });
+
+  it('reach an upgrade listener on the server of a Nest app', async () => {
+    expect(String(await ask(await open('uwsgi', '/nest/anything'), 'hi'))).to.equal('nest hi');
+  });
+
+  for (const way of TUNNEL_WAYS) {
+    it(`reach ws by its path option below the path of the mount over ${way}`, async () => {
+      const socket = await open(way, '/prefix/chat?room=1');
+      expect(String(await ask(socket, 'hi'))).to.equal('/prefix /chat?room=1 hi');
+      // ws itself refuses any other path.
+      const refused = new WebSocket(`ws://127.0.0.1:${stand.port(way)}/prefix/prefix/chat`);
+      refused.on('error', () => undefined);
+      const [, response] = await once(refused, 'unexpected-response');
+      expect(response.statusCode).to.equal(400);
+      expect(String((await once(response, 'data'))[0])).to.equal('Bad Request');
+      const plain = await request({ port: stand.port(way), path: '/prefix/chat' });
+      expect(plain.text).to.equal('plain /chat');
+    });
+  }
 
   it('leave no descriptor behind', async () => {
     const pids = [stand.daemon.pid, ...descendantsOf(stand.daemon.pid).map(({ pid }) => pid)];

@@ -22,6 +22,8 @@ const WAYS = [FASTCGI_KEEP, UWSGI, HTTP_KEEP];
 /** Each app tells in JSON, under any path, what it sees of the request: a Seen. */
 const KINDS: Readonly<Record<string, object>> = {
   wsgi: { app: './seen.js' },
+  node: { app: './seen-node.js', interface: 'node' },
+  fetch: { app: './seen-fetch.js', interface: 'fetch' },
   python: pythonMount('seen:application', {}, { path: ['{{dir}}'] }),
 };
 
@@ -43,6 +45,47 @@ const FILES = {
     id: environ.HTTP_X_REQUEST_ID,
     user: environ.REMOTE_USER ?? null,
   }))];
+};
+`,
+  // node:http has no place for REMOTE_USER, and the password is not for the app to see.
+  'seen-node.js': `export default (req, res) => {
+  res.setHeader('Content-Type', 'application/json');
+  res.end(JSON.stringify({
+    address: req.socket.remoteAddress,
+    scheme: req.socket.encrypted ? 'https' : 'http',
+    host: req.headers.host,
+    id: req.headers['x-request-id'],
+    user: req.headers.authorization ?? null,
+  }));
+};
+`,
+  'seen-fetch.js': `export default {
+  fetch(request, { environ }) {
+    const url = new URL(request.url);
+    return new Response(JSON.stringify({
+      address: environ.REMOTE_ADDR,
+      scheme: url.protocol.slice(0, -1),
+      host: url.host,
+      id: request.headers.get('x-request-id'),
+      user: environ.REMOTE_USER ?? null,
+    }), { headers: { 'Content-Type': 'application/json' } });
+  },
+};
+`,
+  // Changes what the app sees, what it says of its answer, and the answer.
+  'own.js': `export const middleware = (app, { address }) => async (environ, startResponse) => {
+  environ.REMOTE_ADDR = address;
+  const body = await app(environ, (status, headers, ...more) => {
+    const kept = headers.filter(([name]) => name.toLowerCase() !== 'content-length');
+    return startResponse(status, [...kept, ['X-Own', 'was here']], ...more);
+  });
+  return {
+    async *[Symbol.asyncIterator]() {
+      for await (const chunk of body) yield chunk;
+      yield Buffer.from(' // own');
+    },
+    close: () => body.close?.(),
+  };
 };
 `,
   'seen.py': `import json
@@ -92,6 +135,13 @@ function mounts(): Record<string, object> {
           { use: 'viaduct:basic-auth', options: { file: './users' } },
           'viaduct:lint',
         ],
+      },
+    ],
+    [
+      `/${kind}-own`,
+      {
+        ...app,
+        middleware: ['viaduct:lint', { use: './own.js', options: { address: '192.0.2.99' } }, 'viaduct:lint'],
       },
     ],
   ]);
@@ -177,9 +227,17 @@ describe('nginx: the built-in middleware', function () {
       ]);
       expect((await ask('ann:wrong')).status).to.equal(401);
       expect((await ask('nobody:one')).status).to.equal(401);
-      expect(JSON.parse((await ask('ann:sesame')).text)).to.include({ user: 'ann' });
+      const told = (user: string): object => ({ user: kind === 'node' ? null : user });
+      expect(JSON.parse((await ask('ann:sesame')).text)).to.include(told('ann'));
       const user = Buffer.from('jürgen').toString('latin1');
-      expect(JSON.parse((await ask('jürgen:grüß')).text)).to.include({ user });
+      expect(JSON.parse((await ask('jürgen:grüß')).text)).to.include(told(user));
+    });
+
+    it("leaves a middleware of one's own all that it may do", async () => {
+      const answer = await get('-own/');
+      expect([answer.status, answer.complete, answer.header('x-own')]).to.deep.equal([200, true, 'was here']);
+      const [json = '', own] = answer.text.split(' // ');
+      expect([JSON.parse(json).address, own]).to.deep.equal(['192.0.2.99', 'own']);
     });
 
     it('keeps out an upload without reading it whole', async () => {

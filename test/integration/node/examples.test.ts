@@ -1,49 +1,62 @@
-// The examples for Node frameworks behind nginx, mounted as their viaduct.yaml mounts them.
+// The examples for Node frameworks as their folders have them, each with its own viaduct.yaml and nginx.conf.
 import { expect } from 'chai';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { parse } from 'yaml';
-import { type Bridge, FASTCGI_KEEP, startBridge } from '../../helpers/bridge.ts';
-import { type CallOptions, type HttpResponse } from '../../helpers/http-client.ts';
-import { projectRoot } from '../../helpers/project.ts';
+import { startExample, type Example } from '../../helpers/example.ts';
+import type { CallOptions, HttpResponse } from '../../helpers/http-client.ts';
 
-const NAMES = ['express', 'fastify'] as const;
+type Ask = (options: CallOptions) => Promise<HttpResponse>;
+interface Row {
+  readonly name: string;
+  readonly does: string;
+  check(ask: Ask): Promise<void>;
+}
+
+const post = (path: string, type: string, body: string): CallOptions => ({
+  method: 'POST',
+  path,
+  headers: [['Content-Type', type]],
+  body,
+});
+
+const EXAMPLES: readonly Row[] = [
+  {
+    name: 'express',
+    does: 'shows a form, greets, and knows the client',
+    async check(ask) {
+      expect((await ask({ path: '/' })).text).to.include('action="/greet"');
+      const greeted = await ask(post('/greet', 'application/x-www-form-urlencoded', 'name=Zo%C3%AB'));
+      expect(greeted.text).to.equal('Hello, Zoë!\n');
+      expect(JSON.parse((await ask({ path: '/me?x' })).text)).to.deep.equal({
+        address: '127.0.0.1',
+        protocol: 'http',
+        url: '/me?x',
+      });
+    },
+  },
+  {
+    name: 'fastify',
+    does: 'adds up, and refuses what its schema does not allow',
+    async check(ask) {
+      expect((await ask({ path: '/' })).text).to.equal('{"hello":"from Fastify"}');
+      expect((await ask(post('/sum', 'application/json', '[1,2,3.5]'))).text).to.equal('{"sum":6.5}');
+      expect((await ask(post('/sum', 'application/json', '["x"]'))).status).to.equal(400);
+    },
+  },
+];
 
 describe('the examples for Node frameworks', () => {
-  let bridge: Bridge;
-  before(async () => {
-    const mounts: Record<string, object> = {};
-    for (const name of NAMES) {
-      const folder = join(projectRoot, 'examples', name);
-      const file = parse(await readFile(join(folder, 'viaduct.yaml'), 'utf8')) as {
-        mounts: { app: string }[];
-      };
-      const [mount] = file.mounts;
-      mounts[`/${name}`] = { ...mount, path: `/${name}`, app: join(folder, mount?.app ?? '') };
-    }
-    bridge = await startBridge({ ways: [FASTCGI_KEEP], mounts });
-  });
-  after(() => bridge?.stop());
-  afterEach(() => bridge.expectQuietLogs());
+  for (const row of EXAMPLES) {
+    describe(row.name, () => {
+      let example: Example;
 
-  const ask = (options: CallOptions): Promise<HttpResponse> => bridge.request(FASTCGI_KEEP, options);
-  const post = (path: string, type: string, body: string): Promise<HttpResponse> =>
-    ask({ method: 'POST', path, headers: [['Content-Type', type]], body });
+      before(async () => {
+        example = await startExample(row.name);
+      });
+      after(() => example?.stop());
 
-  it('express shows a form below its mount, greets, and knows the client', async () => {
-    expect((await ask({ path: '/express' })).text).to.include('action="/express/greet"');
-    const greeted = await post('/express/greet', 'application/x-www-form-urlencoded', 'name=Zo%C3%AB');
-    expect(greeted.text).to.equal('Hello, Zoë!\n');
-    expect(JSON.parse((await ask({ path: '/express/me?x' })).text)).to.deep.equal({
-      address: '127.0.0.1',
-      protocol: 'http',
-      url: '/express/me?x',
+      it(row.does, async () => {
+        await row.check(({ path, ...options }) => example.ask(path ?? '/', options));
+        expect(example.daemon.log().filter(({ level }) => level === 'error')).to.deep.equal([]);
+      });
     });
-  });
-
-  it('fastify adds up, and refuses what its schema does not allow', async () => {
-    expect((await ask({ path: '/fastify/' })).text).to.equal('{"hello":"from Fastify"}');
-    expect((await post('/fastify/sum', 'application/json', '[1,2,3.5]')).text).to.equal('{"sum":6.5}');
-    expect((await post('/fastify/sum', 'application/json', '["x"]')).status).to.equal(400);
-  });
+  }
 });

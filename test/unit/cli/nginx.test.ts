@@ -131,6 +131,20 @@ describe('renderNginx', () => {
     expect(text).to.include(String.raw`server "unix:/a b/\"c\".sock";`);
   });
 
+  it('says of tunnels what the protocol allows', () => {
+    expect(only('fastcgi')).to.include('# No WebSockets here: nginx opens no tunnel over FastCGI.');
+    for (const [protocol, module] of [
+      ['uwsgi', 'uwsgi'],
+      ['scgi', 'scgi'],
+      ['http', 'proxy'],
+    ] as const) {
+      expect(only(protocol))
+        .to.match(new RegExp(`# A WebSocket in which nothing moves .* raise ${module}_read_timeout\n`))
+        .and.to.match(new RegExp(` # and ${module}_send_timeout in a location of its own\\.`))
+        .and.not.to.include('No WebSockets');
+    }
+  });
+
   it('numbers the upstreams of listeners with one protocol', () => {
     const [first] = input.listeners;
     const listeners = first === undefined ? [] : [first, first];
