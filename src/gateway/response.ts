@@ -1,6 +1,7 @@
 // One response: what start_response() stored, what was sent, and the rules between them (PEP 3333, sections on
 // start_response, Content-Length and buffering). Hot code: a whole response is one respond() and one end().
 import type { HeaderList, StartResponse, Tunnel, WriteCallable } from './contract.ts';
+import { cut } from './chunks.ts';
 import { describe, GatewayError } from './errors.ts';
 import type { Exchange } from './exchange.ts';
 import { checkHeaders, checkStatus, hasHeader } from './headers.ts';
@@ -243,13 +244,16 @@ export class Response {
     this.#exchange.respond(this.#status as string, this.#headers);
   }
 
-  /** The headers of a body that is not complete yet: nginx must not hold it back (it strips this header). */
-  #sendHeaders(): void {
+  /**
+   * The headers of a body that is not complete yet: nginx must not hold it back (it strips this header).
+   * `isFlush`: no byte of it follows, and while nginx buffers it keeps headers back until one does.
+   */
+  #sendHeaders(isFlush = false): void {
     if (this.#code === 204 && this.#declared !== -1) {
       this.#headers = this.#headers.filter(([name]) => name.toLowerCase() !== 'content-length');
     }
     if (
-      !this.#exchange.needsBuffering &&
+      (isFlush || !this.#exchange.needsBuffering) &&
       !this.#hasNoBody() &&
       !hasHeader(this.#headers, 'x-accel-buffering')
     )
@@ -303,7 +307,7 @@ export class Response {
         'ERR_GATEWAY_NOT_STARTED',
         'Cannot write: startResponse has not accepted a status',
       );
-    if (!this.#headersSent) this.#sendHeaders();
+    if (!this.#headersSent) this.#sendHeaders(chunk.length === 0);
     if (chunk.length === 0) {
       if (this.#sent === 0) this.#emit(chunk);
       return DONE;
@@ -335,15 +339,4 @@ export class Response {
     this.#warned = true;
     this.#owner.warned(message);
   }
-}
-
-function cut(chunks: readonly Uint8Array[], size: number): Uint8Array[] {
-  const out: Uint8Array[] = [];
-  let left = size;
-  for (const chunk of chunks) {
-    const piece = chunk.length > left ? chunk.subarray(0, left) : chunk;
-    if (piece.length > 0) out.push(piece);
-    left -= piece.length;
-  }
-  return out;
 }

@@ -1,4 +1,5 @@
-// Server-sent events through a real nginx with its buffering on, as its defaults have it: each event arrives at once.
+// Server-sent events through a real nginx with its buffering on, as its defaults have it: each event arrives at once, and
+// so does what begins a response.
 import { expect } from 'chai';
 import {
   type Bridge,
@@ -10,6 +11,7 @@ import {
   type Way,
   WAYS,
 } from '../../helpers/bridge.ts';
+import { waitFor } from '../../helpers/wait.ts';
 
 const ALL: readonly Way[] = [...WAYS, HTTP_ONCE, UWSGI_TCP, ...unbuffered(WAYS)];
 const COUNT = 5;
@@ -20,7 +22,7 @@ describe('nginx: server-sent events', () => {
   let bridge: Bridge;
 
   before(async () => {
-    bridge = await startBridge({ ways: ALL, mounts: { '/events': 'events' } });
+    bridge = await startBridge({ ways: ALL, mounts: { '/events': 'events', '/gate': 'gate' } });
     // The first request of a process pays for what Node compiles then.
     await bridge.request(HTTP_ONCE, { path: '/events?count=1&every=1' });
   });
@@ -58,4 +60,18 @@ describe('nginx: server-sent events', () => {
     expect(complete).to.equal(true);
     expect(timings.firstChunk).to.be.at.least(EVERY_MS * COUNT);
   });
+
+  /** nginx on a kept FastCGI connection passes nothing on before it has seen 8 bytes behind the head. */
+  for (const way of ALL) {
+    it(`may begin with headers alone, or with very little, over ${way.name}`, async () => {
+      for (const first of [0, 1, 2, 7, 8]) {
+        const id = `${way.name}-${first}`;
+        const call = bridge.startCall(way, { path: `/gate/wait?id=${id}&first=${first}` });
+        const what = `a response that begins with ${first} bytes`;
+        await waitFor(() => call.status === 200 && call.received === first, { what, timeout: 5000 });
+        await bridge.request(way, { method: 'POST', path: `/gate/open?id=${id}` });
+        expect(await call.done).to.include({ complete: true, text: `${'b'.repeat(first)}ended` });
+      }
+    });
+  }
 });

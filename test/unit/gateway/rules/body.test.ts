@@ -210,6 +210,11 @@ describe('PEP 3333, Content-Length', () => {
     expect(await ofBody(answering(new WatchedBody('a'), [['x-accel-buffering', 'yes']]))).to.equal('yes');
     const kept = await run(answering(new WatchedBody('a')), { needsBuffering: true });
     expect(kept.exchange.header('x-accel-buffering')).to.equal(undefined);
+    const flushed = await run(
+      writing((write) => write(bytes(''))),
+      { needsBuffering: true },
+    );
+    expect(flushed.exchange.header('x-accel-buffering')).to.equal('no');
     const { exchange } = await run(answering(new WatchedBody('a'), [['X-Accel-Buffering', 'yes']]));
     expect(exchange.headers).to.have.lengthOf(1);
   });
