@@ -132,7 +132,7 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Re
     const { slowAfter } = this.#owner.events;
     if (!this.#saidSlow && slowAfter > 0 && now - this.exchange.startedAt > slowAfter) {
       this.#saidSlow = true;
-      this.#owner.events.stillRuns(this.describe(now));
+      this.#owner.events.stillRuns(this.describe(now), this.trace);
     }
     if (now >= this.#deadline) this.#tooLong();
   }

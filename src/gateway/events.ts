@@ -74,7 +74,7 @@ export interface GatewayEvents {
   /** Milliseconds after which a request that still runs is told to stillRuns(); 0 = never. */
   readonly slowAfter: number;
   /** It has run for longer than `slowAfter`; told once a request. */
-  stillRuns(request: RunningRequest): void;
+  stillRuns(request: RunningRequest, trace: TraceContext | null): void;
   finished(request: RequestRecord): void;
   /** The application, or its body, failed. */
   failed(request: RequestRecord, error: unknown): void;

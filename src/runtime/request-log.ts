@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { GatewayError } from '../gateway/errors.ts';
 import type { GatewayEvents, RequestPhase, RequestRecord, RunningRequest } from '../gateway/events.ts';
 import { requestUri } from '../gateway/path.ts';
+import type { TraceContext } from '../gateway/trace-context.ts';
 import type { AccessChoice } from '../observe/access-choice.ts';
 import type { AccessLog } from '../observe/access-log.ts';
 import { loggable, sayThrown } from '../observe/describe-error.ts';
@@ -60,10 +61,10 @@ export class RequestLog implements GatewayEvents {
     this.#limited.sweep();
   }
 
-  stillRuns(request: RunningRequest): void {
+  stillRuns(request: RunningRequest, trace: TraceContext | null): void {
     const age = (request.age / 1000).toFixed(3);
     this.#logger.warn(
-      runningFields(request),
+      { ...runningFields(request), ...traceFields(trace) },
       `Slow request: still runs after ${age} s, ${PHASES[request.phase]}`,
     );
   }
@@ -169,8 +170,11 @@ const fields = ({ environ, mountName, trace }: RequestRecord): Record<string, un
   mount: mountName,
   method: environ.REQUEST_METHOD,
   uri: requestUri(environ),
-  ...(trace !== null && { trace_id: trace.traceId, span_id: trace.spanId }),
+  ...traceFields(trace),
 });
+
+const traceFields = (trace: TraceContext | null): Record<string, unknown> =>
+  trace === null ? {} : { trace_id: trace.traceId, span_id: trace.spanId };
 
 /** A request that still runs, as the log has it: seconds and bytes. */
 export const runningFields = (request: RunningRequest): Record<string, unknown> => ({

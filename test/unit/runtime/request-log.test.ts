@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { pino } from 'pino';
-import type { RequestRecord } from '../../../src/gateway/events.ts';
+import { runningRequest, type RequestRecord } from '../../../src/gateway/events.ts';
 import { MetricSlots } from '../../../src/observe/metric-slots.ts';
 import { RequestLog } from '../../../src/runtime/request-log.ts';
 
@@ -50,5 +50,15 @@ describe('runtime/request-log', () => {
     const { log, metrics, lines } = logWith(0);
     log.finished(request(1e9));
     expect([lines.length, metrics.mount('api').slowRequests]).to.deep.equal([0, 0]);
+  });
+
+  it('names the trace of what still runs, and of what is over', () => {
+    const { log, lines } = logWith(SLOW);
+    const traced = { ...request(SLOW + 1), trace: { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) } };
+    log.stillRuns(runningRequest(traced, 'running', SLOW + 1, 0), traced.trace);
+    log.finished(traced);
+    expect(lines.length).to.equal(2);
+    for (const line of lines)
+      expect(JSON.parse(line)).to.include({ trace_id: 'a'.repeat(32), span_id: 'b'.repeat(16) });
   });
 });
