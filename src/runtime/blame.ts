@@ -1,4 +1,4 @@
-// Whose code failed outside of any request: the mount whose folder the stack leads to first. Knows no process and no log.
+// Whose code failed outside of any request: the mount whose file or folder the stack leads to first. Knows no process and no log.
 import { dirname, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { MountConfig } from '../config/types.ts';
@@ -10,12 +10,15 @@ const PLACE = /(?:file:\/\/)?(\/[^\s():"']+):\d+:\d+/g;
 /** The name of the only mount it can be; undefined: there is no telling. */
 export function mountOf(error: unknown, mounts: readonly Suspect[]): string | undefined {
   if (!(error instanceof Error) || typeof error.stack !== 'string') return undefined;
-  const folders = mounts.flatMap(({ name, app }) =>
-    app.kind === 'file' ? [{ name, folder: dirname(app.file) + sep }] : [],
+  const files = mounts.flatMap(({ name, app }) =>
+    app.kind === 'file' ? [{ name, file: app.file, folder: dirname(app.file) + sep }] : [],
   );
   for (const [place] of error.stack.matchAll(PLACE)) {
     const file = pathOf(place);
-    const within = folders.filter(({ folder }) => file.startsWith(folder));
+    const own = files.filter((each) => each.file === file);
+    const [only] = own;
+    if (only !== undefined && own.length === 1) return only.name;
+    const within = files.filter(({ folder }) => file.startsWith(folder));
     // The folder of one app may lie in that of another: the inner one is meant.
     const depth = Math.max(0, ...within.map(({ folder }) => folder.length));
     const names = within.filter(({ folder }) => folder.length === depth).map(({ name }) => name);

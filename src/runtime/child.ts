@@ -10,7 +10,7 @@ import type { RunningRequest } from '../gateway/events.ts';
 import { readReport } from '../observe/error-report.ts';
 import type { RecentErrors } from '../observe/recent-errors.ts';
 import type { ExitReason, WorkerState } from '../observe/supervisor-metrics.ts';
-import { describeExit, exitReason } from './exits.ts';
+import { BOOT_SLACK, describeExit, exitReason, loadingFailure } from './exits.ts';
 import { type HandoverMessage, Outbox } from './handover.ts';
 import { isToMaster, type ToMaster, type ToWorker, type WorkerStats } from './ipc.ts';
 import { captureOutput } from './output.ts';
@@ -58,8 +58,6 @@ export type ChildOwner = Occupancy<Child> & ChildReports;
 const END_TIME = 3000;
 /** Milliseconds a worker has to end by itself where nothing is waited for. */
 const STOP_TIME = 1000;
-/** Milliseconds beyond timeouts.boot, which the worker keeps itself unless its event loop is blocked. */
-const BOOT_SLACK = 1000;
 /** Milliseconds by which its silence may look shorter: it reports every second, and its watchdog is not so exact. */
 const REPORT_SLACK = 500;
 /** Milliseconds without a word after which it shows as stuck: three reports that did not come, so none was just late. */
@@ -138,10 +136,8 @@ export class Child implements Occupant {
   /** Whom to blame where it ended before it had booted: the mount that it was loading, and what happened. */
   get culprit(): BootFailure | null {
     if (this.#loading === null) return null;
-    const message = this.#bootTimedOut
-      ? 'it did not finish within timeouts.boot, and blocked its worker'
-      : `its worker ended while loading it, by ${describeExit({ code: this.#process.exitCode, signal: this.#process.signalCode })}`;
-    return { mount: this.#loading, message };
+    const { exitCode: code, signalCode: signal } = this.#process;
+    return loadingFailure(this.#loading, { code, signal }, this.#bootTimedOut);
   }
 
   /** Whether nothing was heard of it for timeouts.stuck and `more` milliseconds. */

@@ -7,6 +7,10 @@
 //   signal:     somebody else's: an operator, or the kernel for want of memory.
 //   crash:      its own doing: a fault in native code, process.exit(), an abort.
 import type { ExitReason } from '../observe/supervisor-metrics.ts';
+import type { BootFailure } from './boot.ts';
+
+/** Milliseconds beyond timeouts.boot, which who loads apps keeps itself unless its event loop is blocked. */
+export const BOOT_SLACK = 1000;
 
 export interface Ending {
   /** What it was asked to end for; null: nobody asked. */
@@ -44,3 +48,15 @@ export function exitReason({ asked, served, signal, silent, heapFull }: Ending):
 export function describeExit({ code, signal }: Pick<Ending, 'code' | 'signal'>): string {
   return signal === null ? `exit code ${code ?? '?'}` : `signal ${signal}`;
 }
+
+/** What is wrong with a mount whose worker ended while it loaded it. `isLate`: it was killed, for it blocked its worker. */
+export const loadingFailure = (
+  mount: string,
+  end: Pick<Ending, 'code' | 'signal'>,
+  isLate: boolean,
+): BootFailure => ({
+  mount,
+  message: isLate
+    ? 'it did not finish within timeouts.boot, and blocked its worker'
+    : `its worker ended while loading it, by ${describeExit(end)}`,
+});

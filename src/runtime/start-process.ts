@@ -18,8 +18,8 @@ export function startProcess(descriptors: readonly number[]): ChildProcess {
   });
 }
 
-/** The master's own, without a debugger, whose port is taken. */
-function nodeOptions(): string[] {
+/** This process's own, without a debugger, whose port is taken. */
+export function nodeOptions(): string[] {
   const own = process.execArgv.filter((option) => !option.startsWith('--inspect'));
   const flag = '--disable-sigusr1';
   return process.allowedNodeEnvironmentFlags.has(flag) ? [...own, flag] : own;

@@ -216,6 +216,27 @@ describe('viaduct check, against files', () => {
       await new Promise<void>((resolve) => taken.close(() => resolve()));
     }
   });
+
+  it('says which app ends or blocks its process while it loads, and tries the others', async () => {
+    const apps = {
+      'leaves.mjs': 'process.exit(0);\n',
+      'fails.mjs': 'process.exit(3);\n',
+      'blocks.mjs': 'for (;;);\n',
+      'stray.mjs': `Promise.reject(new Error('nobody waits'));\nexport const application = () => [];\n`,
+      'number.mjs': 'export const application = 5;\n',
+    };
+    for (const [name, text] of Object.entries(apps)) await writeFile(join(dir, name), text);
+    const mounts = Object.keys(apps).map((app) => ({ path: `/${app}`, app: `./${app}` }));
+    await writeFile(join(dir, 'viaduct.yaml'), config({ mounts, timeouts: { boot: '100ms' } }));
+    const { code, stdout, stderr } = await runViaduct(['check', '--load-apps'], { cwd: dir });
+    expect(code, stderr).to.equal(3);
+    expect(stdout).to.equal('');
+    expect(stderr).to.include('mount /leaves.mjs: its worker ended while loading it, by exit code 0\n');
+    expect(stderr).to.include('mount /fails.mjs: its worker ended while loading it, by exit code 3\n');
+    expect(stderr).to.include('mount /blocks.mjs: it did not finish within timeouts.boot');
+    expect(stderr).to.match(/mount \/stray\.mjs: .*nobody waits[\s\S]*stray\.mjs:1:/);
+    expect(stderr).to.match(/mount \/number\.mjs: .*found (number|5)/);
+  });
 });
 
 describe('viaduct reload, stop and status', () => {

@@ -31,6 +31,10 @@ describe('runtime/blame', () => {
     expect(mountOf(thrownAt('file:///srv/other.js:1:2'), MOUNTS)).to.equal('outer');
   });
 
+  it('tells two apps of one folder by their own files', () => {
+    expect(mountOf(thrownAt('/srv/twin/b.js:1:2', '/srv/shop/app.js:1:1'), MOUNTS)).to.equal('twin b');
+  });
+
   it('names none where it cannot tell', () => {
     for (const error of [
       thrownAt('/srv/twin/lib.js:1:2', '/srv/shop/app.js:1:1'),
