@@ -1,7 +1,7 @@
 // The files `viaduct init` writes.
 
-const CONFIG = `# yaml-language-server: $schema=./node_modules/viaduct/config/schema.json
-# Check it with: viaduct check
+const CONFIG = `# Check it with: viaduct check
+# For editors: viaduct schema > viaduct.schema.json, and a first line "# yaml-language-server: $schema=viaduct.schema.json"
 # Paths are relative to this file; \${NAME}, \${NAME:-default} and \${NAME:?message} come from the environment.
 
 listeners:

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Daemon, startDaemon } from './daemon.ts';
 import { type CallOptions, type HttpResponse, request } from './http-client.ts';
-import { type Nginx, startNginx } from './nginx.ts';
+import { type Nginx, type NginxOptions, startNginx } from './nginx.ts';
 import { projectRoot } from './project.ts';
 
 export interface Example {
@@ -21,7 +21,7 @@ export async function startExample(name: string): Promise<Example> {
     .replace(/app: (\S+\.js)$/m, (_line, file: string) => `app: ${join(folder, file)}`);
   const daemon = await startDaemon({ config });
   try {
-    const nginx = await startNginx({ servers: frontOf(folder, daemon.socket('viaduct')) });
+    const nginx = await startNginx(frontOf(folder, daemon.socket('viaduct')));
     return {
       daemon,
       nginx,
@@ -37,13 +37,15 @@ export async function startExample(name: string): Promise<Example> {
   }
 }
 
-/** What the http block of nginx.conf has after its paths of temporary files. */
-function frontOf(folder: string, socket: string): string {
+/** Its nginx.conf, but for the paths of its own files, and with a free port. */
+function frontOf(folder: string, socket: string): NginxOptions {
   const text = readFileSync(join(folder, 'nginx.conf'), 'utf8');
-  const begin = /^ {2}(?:upstream|server) /m.exec(text)?.index ?? 0;
-  return text
-    .slice(begin, text.lastIndexOf('}'))
+  const [main = '', http = ''] = text.split(/^http \{$/m);
+  const begin = /^ {2}(?:upstream|server) /m.exec(http)?.index ?? 0;
+  const servers = http
+    .slice(begin, http.lastIndexOf('}'))
     .replace('unix:run/viaduct.sock', `unix:${socket}`)
     .replace('../../deploy', join(projectRoot, 'deploy'))
     .replace(/(?<=listen )127\.0\.0\.1:\d+/, '127.0.0.1:{{port}}');
+  return { main: main.replaceAll(/^(?:pid|error_log) .*$/gm, ''), servers };
 }

@@ -19,6 +19,8 @@ export interface NginxOptions {
   servers: string;
   /** More for the http block, upstreams say; takes the same placeholders. */
   http?: string;
+  /** What stands above the http block beside its user, in place of room for 4096 connections. */
+  main?: string;
 }
 
 export interface Nginx {
@@ -41,6 +43,7 @@ const START_TIMEOUT_MS = 10_000;
 const STOP_TIMEOUT_MS = 5000;
 const PORT_CLASHES_TOLERATED = 5;
 const PORT_PLACEHOLDER = /\{\{port(?::(\w+))?\}\}/g;
+const MAIN = 'events { worker_connections 4096; }';
 const running = new Set<ChildProcess>();
 
 // A hook that never ran must not leave an nginx behind.
@@ -89,16 +92,16 @@ export function findNginx(): string {
   throw new Error('Cannot find nginx: it is neither on PATH nor in /usr/sbin; run test/setup.sh as root');
 }
 
-function configuration({ servers, http = '' }: NginxOptions): string {
+function configuration({ servers, http = '', main = MAIN }: NginxOptions): string {
   const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
   return `
 # Workers keep the user who runs the tests: the sockets lie in folders that only this user may enter.
 ${process.getuid?.() === 0 ? `user ${userInfo().username};` : ''}
+${main}
 daemon off;
 worker_processes 1;
 pid {{dir}}/nginx.pid;
 error_log {{dir}}/error.log info;
-events { worker_connections 4096; }
 http {
   log_format test '$connection $status $body_bytes_sent upstream=$upstream_status "$request"';
   access_log {{dir}}/access.log test;

@@ -93,6 +93,14 @@ describe('viaduct init', () => {
     expect(Object.fromEntries(headers)['Content-Length']).to.equal(String(text.length));
   });
 
+  it('names no schema that is not there', async () => {
+    await runInit([], new Recorder(folder.path));
+    const yaml = readFileSync(join(folder.path, 'viaduct.yaml'), 'utf8');
+    // What editors take for an order: a comment with nothing before it.
+    expect(yaml).not.to.match(/^#\s+yaml-language-server\s*:/m);
+    expect(yaml).to.include('viaduct schema > viaduct.schema.json');
+  });
+
   it('shows what it comments out as it really is', async () => {
     const io = new Recorder(folder.path);
     await runInit([], io);
