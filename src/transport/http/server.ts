@@ -35,7 +35,7 @@ export class HttpServer {
       keepAliveTimeout: 0,
       requestTimeout: 0,
       headersTimeout: 0,
-      // From Node 24.9 on; before, such requests come to #upgrade() as well.
+      // From Node 22.21 and 24.9 on; before, such requests come to #upgrade() as well.
       shouldUpgradeCallback: (request: IncomingMessage): boolean => !hasBody(request),
     };
     this.#server = createServer(options);
