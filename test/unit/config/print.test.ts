@@ -85,23 +85,23 @@ describe('maskSecrets', () => {
     const loaded = load(
       folder,
       `${BASE}    env:
-      API_KEY: k1
-      auth_token: k2
-      CLIENT_SECRET: k3
-      DB_PASSWORD: k4
-      SMTP_PASS: k5
-      AWS_CREDENTIALS: k6
-      SENTRY_DSN: k7
-      DATABASE_URL: postgres://u:k8@db/x
+      API_KEY: hush-1
+      auth_token: hush-2
+      CLIENT_SECRET: hush-3
+      DB_PASSWORD: hush-4
+      SMTP_PASS: hush-5
+      AWS_CREDENTIALS: hush-6
+      SENTRY_DSN: hush-7
+      DATABASE_URL: postgres://u:hush-8@db/x
       HOME_URL: https://example.com/a@b
       OUTSIDE: a\${SECRET_THING}b
       FALLBACK: \${NONE:-plain}
       MODE: production
     middleware:
       - use: ./m.js
-        options: {password: k9, nested: {tokens: [k10]}, realm: staff, seed: "\${SECRET_THING}"}
+        options: {password: hush-9, nested: {tokens: [hush-10]}, realm: staff, seed: "\${SECRET_THING}"}
 `,
-      { SECRET_THING: 'k11' },
+      { SECRET_THING: 'hush-11' },
     );
     const [mount] = maskSecrets(loaded).mounts;
     expect(mount?.env).to.deep.equal({
@@ -124,7 +124,7 @@ describe('maskSecrets', () => {
       realm: 'staff',
       seed: MASK,
     });
-    expect(formatConfig(maskSecrets(loaded))).to.not.match(/k\d/);
-    expect(loaded.config.mounts[0]?.env['API_KEY']).to.equal('k1');
+    expect(formatConfig(maskSecrets(loaded))).to.not.match(/hush-\d/);
+    expect(loaded.config.mounts[0]?.env['API_KEY']).to.equal('hush-1');
   });
 });
