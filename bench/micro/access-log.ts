@@ -2,7 +2,8 @@
 // the lines of a quarter of a second. Build, then: node dist/bench/micro/access-log.js
 import { bench, do_not_optimize, run, summary } from 'mitata';
 import { AccessChoice } from '../../src/observe/access-choice.ts';
-import { type AccessEntry, combinedLine, jsonLine } from '../../src/observe/access-log.ts';
+import { type AccessEntry, putCombined, putJson } from '../../src/observe/access-log.ts';
+import { LineBlock } from '../../src/observe/line-block.ts';
 
 const ENTRY: AccessEntry = {
   time: Date.now(),
@@ -37,11 +38,19 @@ const choice = new AccessChoice({
   slow: 2000,
 });
 
+const SIZE = 16 * 1024;
+const block = new LineBlock(SIZE);
+
+function line(put: (into: LineBlock, entry: AccessEntry) => void, entry: AccessEntry): void {
+  put(block, entry);
+  if (!block.endLine()) do_not_optimize(block.take());
+}
+
 summary(() => {
-  bench('JSON', () => do_not_optimize(jsonLine(ENTRY)));
-  bench('JSON with a trace', () => do_not_optimize(jsonLine(TRACED)));
-  bench('JSON with fields to escape', () => do_not_optimize(jsonLine(HOSTILE)));
-  bench('combined', () => do_not_optimize(combinedLine(ENTRY)));
+  bench('JSON', () => line(putJson, ENTRY));
+  bench('JSON with a trace', () => line(putJson, TRACED));
+  bench('JSON with fields to escape', () => line(putJson, HOSTILE));
+  bench('combined', () => line(putCombined, ENTRY));
   bench('left out or not: three paths and a sample', () =>
     do_not_optimize(choice.wants(request, () => '/hello')),
   );

@@ -1,5 +1,6 @@
 // Where log lines go: gathered or at once, over the rotations of a file. A log that cannot be written costs lines and
 // nothing else: no exception, no waiting, no process that will not exit. May not know what the lines say.
+import { LineBlock } from './line-block.ts';
 import { Outlet } from './outlet.ts';
 
 export interface LineSinkOptions {
@@ -8,8 +9,8 @@ export interface LineSinkOptions {
   /** The descriptor that is stderr. Default 2. */
   readonly stderr?: number | undefined;
   /**
-   * false: each line is written at once, and stands in the log even if the process is killed next. true: lines are
-   * gathered for up to a quarter of a second and written in the thread pool.
+   * false: lines come by write(), each is written at once and stands in the log even if the process is killed next. true:
+   * they come by gather(), for up to a quarter of a second, and are written in the thread pool.
    */
   readonly gather: boolean;
   /** Bytes held while the destination takes none; lines beyond are dropped. Default 4 MiB. */
@@ -24,8 +25,7 @@ const GATHER_MS = 250;
 export class LineSink {
   readonly #options: LineSinkOptions;
   #outlet: Outlet;
-  #gathered = '';
-  #gatheredLines = 0;
+  #block: LineBlock;
   #timer: NodeJS.Timeout | undefined;
   #dropped = 0;
 
@@ -33,6 +33,7 @@ export class LineSink {
   constructor(options: LineSinkOptions) {
     this.#options = options;
     this.#outlet = this.#openFirst();
+    this.#block = new LineBlock(this.#outlet.maxWrite);
     process.on('exit', this.#onExit);
   }
 
@@ -43,13 +44,13 @@ export class LineSink {
 
   /** Takes one line, its line feed included. Never throws, never waits. */
   write(line: string): void {
-    if (!this.#options.gather) {
-      this.#outlet.write(line, 1);
-      return;
-    }
-    if (this.#gathered.length + line.length > this.#outlet.maxWrite) this.#pushGathered();
-    this.#gathered += line;
-    this.#gatheredLines++;
+    this.#outlet.write(line, 1);
+  }
+
+  /** Has `put` make one line of an entry, its line feed included. Never waits. */
+  gather<Entry>(put: (block: LineBlock, entry: Entry) => void, entry: Entry): void {
+    put(this.#block, entry);
+    if (!this.#block.endLine()) this.#pushGathered();
     this.#timer ??= setTimeout(this.#pushGathered, GATHER_MS).unref();
   }
 
@@ -65,6 +66,7 @@ export class LineSink {
     this.#pushGathered();
     void this.#outlet.end();
     this.#outlet = fresh;
+    this.#block = new LineBlock(fresh.maxWrite);
   }
 
   /** Writes what is left, for up to a second, and closes. Lines after it are dropped. */
@@ -89,7 +91,7 @@ export class LineSink {
     return new Outlet({
       file,
       stderr: this.#options.stderr,
-      async: this.#options.gather,
+      blocks: this.#options.gather,
       maxBuffered: this.#options.maxBuffered ?? DEFAULT_MAX_BUFFERED,
       onDrop: (lines) => (this.#dropped += lines),
     });
@@ -98,12 +100,9 @@ export class LineSink {
   readonly #pushGathered = (): void => {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    if (this.#gatheredLines === 0) return;
-    const text = this.#gathered;
-    const lines = this.#gatheredLines;
-    this.#gathered = '';
-    this.#gatheredLines = 0;
-    this.#outlet.write(text, lines);
+    if (this.#block.lines === 0) return;
+    const { bytes, lines } = this.#block.take();
+    this.#outlet.write(bytes, lines);
   };
 
   readonly #onExit = (): void => {

@@ -1,6 +1,7 @@
 // docs/operations.md is true: its access log fields are those of a line.
 import { expect } from 'chai';
-import { jsonLine } from '../../../src/observe/access-log.ts';
+import { putJson } from '../../../src/observe/access-log.ts';
+import { lineOf } from '../../helpers/log-line.ts';
 import { readPage, tableRowsOf } from '../../helpers/markdown.ts';
 import { sampleStatus } from '../../helpers/status.ts';
 
@@ -11,7 +12,7 @@ describe('docs/operations.md', () => {
   const rows = tableRowsOf(page);
 
   it('has one row for every field of the access log, in their order', () => {
-    const line = jsonLine({
+    const line = lineOf(putJson, {
       time: 0,
       requestId: 'r',
       mount: '/',

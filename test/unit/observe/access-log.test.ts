@@ -2,8 +2,9 @@ import { expect } from 'chai';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { combinedLine, createAccessLog, jsonLine } from '../../../src/observe/access-log.ts';
+import { createAccessLog, putCombined, putJson } from '../../../src/observe/access-log.ts';
 import type { AccessEntry } from '../../../src/observe/access-log.ts';
+import { lineOf } from '../../helpers/log-line.ts';
 
 const ENTRY: AccessEntry = {
   time: Date.UTC(2026, 0, 2, 3, 4, 5, 67),
@@ -38,14 +39,16 @@ const HOSTILE = [
 
 describe('observe/access-log json', () => {
   it('has the named fields, with units', () => {
-    expect(jsonLine({ ...ENTRY, aborted: 'sending', userAgent: 'curl', referer: 'http://x/' })).to.equal(
+    expect(
+      lineOf(putJson, { ...ENTRY, aborted: 'sending', userAgent: 'curl', referer: 'http://x/' }),
+    ).to.equal(
       '{"time":"2026-01-02T03:04:05.067Z","request_id":"abc123","mount":"api","remote_addr":"192.0.2.7",' +
         '"method":"GET","uri":"/a?b=c","scheme":"https","host":"example.com","protocol":"HTTP/1.1",' +
         '"upstream":"fastcgi","status":200,"bytes_in":0,"bytes_out":12,' +
         '"duration":0.012346,"queue":0.000000,"app":0.012346,"aborted":"sending","user_agent":"curl",' +
         '"referer":"http://x/"}\n',
     );
-    expect(JSON.parse(jsonLine(ENTRY))).not.to.have.any.keys(
+    expect(JSON.parse(lineOf(putJson, ENTRY))).not.to.have.any.keys(
       'aborted',
       'user_agent',
       'referer',
@@ -67,7 +70,7 @@ describe('observe/access-log json', () => {
     ];
     for (const text of HOSTILE) {
       for (const [index, field] of [...texts, 'aborted', 'userAgent', 'referer'].entries()) {
-        const line = jsonLine({ ...ENTRY, [field]: text });
+        const line = lineOf(putJson, { ...ENTRY, [field]: text });
         expect(line).to.match(/^[\x20-\x7e]+\n$/);
         const name = [...names, 'aborted', 'user_agent', 'referer'][index] ?? '';
         expect(JSON.parse(line)).to.have.property(name, text);
@@ -78,22 +81,29 @@ describe('observe/access-log json', () => {
   it('stays JSON with numbers that are none', () => {
     for (const bad of [NaN, Infinity, -Infinity, 1e300]) {
       const numbers = { time: bad, status: bad, bytesIn: bad, bytesOut: bad, duration: bad, queue: bad };
-      expect(JSON.parse(jsonLine({ ...ENTRY, ...numbers }))).to.include({ status: 0, bytes_out: 0 });
-      expect(combinedLine({ ...ENTRY, ...numbers })).to.contain(' 000 0 ');
+      expect(JSON.parse(lineOf(putJson, { ...ENTRY, ...numbers }))).to.include({ status: 0, bytes_out: 0 });
+      expect(lineOf(putCombined, { ...ENTRY, ...numbers })).to.contain(' 000 0 ');
     }
   });
 
   it('has seconds with six digits, rounded', () => {
     const times = [0, 4e-7, 6e-7, 0.000001, 0.1, 0.9999994, 0.9999996, 1, 59.123456, 86_400.5, -1];
-    const shown = times.map((duration) => /"duration":([^,]+),/.exec(jsonLine({ ...ENTRY, duration }))?.[1]);
+    const shown = times.map(
+      (duration) => /"duration":([^,]+),/.exec(lineOf(putJson, { ...ENTRY, duration }))?.[1],
+    );
     expect(shown).to.deep.equal(times.map((time) => Math.max(0, time).toFixed(6)));
-    expect(jsonLine({ ...ENTRY, duration: 2, queue: 0.5 })).to.contain('"queue":0.500000,"app":1.500000');
+    expect(lineOf(putJson, { ...ENTRY, duration: 2, queue: 0.5 })).to.contain(
+      '"queue":0.500000,"app":1.500000',
+    );
   });
 
   it('keeps the time right from second to second', () => {
     const times = [ENTRY.time, ENTRY.time + 1, ENTRY.time + 1000, ENTRY.time - 5000, ENTRY.time + 0.9];
     for (const time of times) {
-      expect(JSON.parse(jsonLine({ ...ENTRY, time }))).to.have.property('time', new Date(time).toISOString());
+      expect(JSON.parse(lineOf(putJson, { ...ENTRY, time }))).to.have.property(
+        'time',
+        new Date(time).toISOString(),
+      );
     }
   });
 });
@@ -102,7 +112,12 @@ describe('observe/access-log combined', () => {
   const LINE = /^(\S+) - (\S+) \[([^\]]+)\] "([^"]*)" (\d{3}) (\d+) "([^"]*)" "([^"]*)"\n$/;
 
   it("is nginx's format", () => {
-    const line = combinedLine({ ...ENTRY, remoteUser: 'joe', userAgent: 'curl/8 (x)', referer: 'http://x/' });
+    const line = lineOf(putCombined, {
+      ...ENTRY,
+      remoteUser: 'joe',
+      userAgent: 'curl/8 (x)',
+      referer: 'http://x/',
+    });
     const [, address, user, time = '', request, status, bytes, referer, agent] = LINE.exec(line) ?? [];
     expect([address, user, request, status, bytes, referer, agent]).to.deep.equal([
       '192.0.2.7',
@@ -121,22 +136,22 @@ describe('observe/access-log combined', () => {
   });
 
   it('writes - for what is absent', () => {
-    expect(combinedLine({ ...ENTRY, remoteAddr: '', status: 0 })).to.match(
+    expect(lineOf(putCombined, { ...ENTRY, remoteAddr: '', status: 0 })).to.match(
       /^- - - \[.*\] ".*" 000 12 "-" "-"\n$/,
     );
   });
 
   it('escapes as nginx does: the quote, the backslash, controls and all above 126 as \\xHH', () => {
-    const line = combinedLine({ ...ENTRY, userAgent: 'a"b\\c\n\u0000\u007f\u00e9~' });
+    const line = lineOf(putCombined, { ...ENTRY, userAgent: 'a"b\\c\n\u0000\u007f\u00e9~' });
     expect(line).to.contain('"a\\x22b\\x5Cc\\x0A\\x00\\x7F\\xE9~"\n');
-    expect(combinedLine({ ...ENTRY, userAgent: '\u20ac' })).to.contain('"\\xE2\\x82\\xAC"\n');
+    expect(lineOf(putCombined, { ...ENTRY, userAgent: '\u20ac' })).to.contain('"\\xE2\\x82\\xAC"\n');
   });
 
   it('keeps its shape whatever the fields hold', () => {
     const fields = ['remoteAddr', 'remoteUser', 'method', 'uri', 'protocol', 'referer', 'userAgent'];
     for (const text of HOSTILE) {
       for (const field of fields) {
-        const line = combinedLine({ ...ENTRY, [field]: text });
+        const line = lineOf(putCombined, { ...ENTRY, [field]: text });
         expect(line, field).to.match(LINE);
         expect(line).to.match(/^[\x20-\x7e]+\n$/);
       }

@@ -22,6 +22,12 @@ async function exitCode(running: ReturnType<typeof spawn>): Promise<number | nul
   return typeof code === 'number' ? code : null;
 }
 
+// How a line comes in, gathered or not: as code, for a child, and as a call.
+const saying = (gather: boolean, line: string): string =>
+  gather ? `sink.gather((block, line) => block.ascii(line), ${line})` : `sink.write(${line})`;
+const say = (sink: LineSink, gather: boolean, line: string): void =>
+  gather ? sink.gather((block, text: string) => block.ascii(text), line) : sink.write(line);
+
 const lines = (file: string): string[] => readFileSync(file, 'utf8').split('\n').slice(0, -1);
 
 describe('observe/line-sink', () => {
@@ -57,7 +63,7 @@ describe('observe/line-sink', () => {
     const file = join(folder, 'log');
     for (const line of ['a\n', 'b\n']) {
       const sink = new LineSink({ file, gather: true });
-      sink.write(line);
+      say(sink, true, line);
       await sink.close();
     }
     expect(lines(file)).to.deep.equal(['a', 'b']);
@@ -69,11 +75,11 @@ describe('observe/line-sink', () => {
       const sink = new LineSink({ file, gather });
       let next = 0;
       for (let rotation = 0; rotation < 20; rotation++) {
-        for (let i = 0; i < 500; i++) sink.write(`line ${next++} ${'x'.repeat(next % 97)}\n`);
+        for (let i = 0; i < 500; i++) say(sink, gather, `line ${next++} ${'x'.repeat(next % 97)}\n`);
         renameSync(file, join(folder, `log.${rotation}`));
         sink.reopen();
       }
-      sink.write(`line ${next++} \n`);
+      say(sink, gather, `line ${next++} \n`);
       await sink.close();
       const old = Array.from({ length: 20 }, (_, rotation) => join(folder, `log.${rotation}`));
       // The old files are finished in the thread pool
@@ -128,7 +134,7 @@ describe('observe/line-sink', () => {
   for (const gather of [false, true]) {
     it(`a full disk: no exception, bounded memory, every line counted (gather: ${gather})`, async () => {
       const sink = new LineSink({ file: '/dev/full', gather, maxBuffered: 10_000 });
-      for (let i = 0; i < 5000; i++) sink.write(`${'x'.repeat(99)}\n`);
+      for (let i = 0; i < 5000; i++) say(sink, gather, `${'x'.repeat(99)}\n`);
       await sink.close();
       expect(sink.dropped).to.equal(5000);
     });
@@ -217,7 +223,7 @@ describe('observe/line-sink', () => {
     it(`process.exit() right after a line: the line is there (gather: ${gather})`, async () => {
       const file = join(folder, 'log');
       const body = `const sink = new LineSink({ file: ${JSON.stringify(file)}, gather: ${gather} });
-        for (let i = 0; i < 1000; i++) sink.write('line ' + i + '\\n'); process.exit(7);`;
+        for (let i = 0; i < 1000; i++) ${saying(gather, `'line ' + i + '\\n'`)}; process.exit(7);`;
       expect(await exitCode(child(body, 'pipe'))).to.equal(7);
       expect(lines(file)).to.have.length(1000);
     });
@@ -225,7 +231,7 @@ describe('observe/line-sink', () => {
     it(`stderr a socket: the lines before process.exit() come through (gather: ${gather})`, async () => {
       const running = child(
         `const sink = new LineSink({ file: null, gather: ${gather} });
-         for (let i = 0; i < 1000; i++) sink.write('line ' + i + '\\n'); process.exit(7);`,
+         for (let i = 0; i < 1000; i++) ${saying(gather, `'line ' + i + '\\n'`)}; process.exit(7);`,
         'pipe',
       );
       let text = '';
@@ -242,7 +248,7 @@ describe('observe/line-sink', () => {
       const stderr = openSync(path, constants.O_WRONLY);
       for (const end of ['', 'process.exit(0);', 'await sink.close();']) {
         const body = `const sink = new LineSink({ file: null, gather: ${gather} });
-          for (let i = 0; i < 5000; i++) sink.write('x'.repeat(99) + '\\n'); ${end}`;
+          for (let i = 0; i < 5000; i++) ${saying(gather, `'x'.repeat(99) + '\\n'`)}; ${end}`;
         expect(await exitCode(child(body, stderr)), end).to.equal(0);
       }
       closeSync(stderr);
@@ -253,7 +259,7 @@ describe('observe/line-sink', () => {
       const full = openSync('/dev/full', 'w');
       for (const end of ['', 'process.exit(0);', 'await sink.close();']) {
         const body = `const sink = new LineSink({ file: null, gather: ${gather} });
-          for (let i = 0; i < 5000; i++) sink.write('x'.repeat(99) + '\\n'); ${end}`;
+          for (let i = 0; i < 5000; i++) ${saying(gather, `'x'.repeat(99) + '\\n'`)}; ${end}`;
         expect(await exitCode(child(body, full)), end).to.equal(0);
       }
       closeSync(full);
