@@ -75,11 +75,11 @@ export function createAccessLog(options: AccessLogOptions): AccessLog {
     return { enabled: false, write() {}, reopen() {}, close: () => Promise.resolve(), dropped: () => 0 };
   }
   const { file, stderr, onUnopened } = options;
-  const sink = new LineSink({ file, stderr, gather: true, onUnopened });
   const put = options.format === 'json' ? putJson : putCombined;
+  const sink = new LineSink({ file, stderr, put, onUnopened });
   return {
     enabled: true,
-    write: (entry) => sink.gather(put, entry),
+    write: (entry) => sink.gather(entry),
     reopen: () => sink.reopen(),
     close: () => sink.close(),
     dropped: () => sink.dropped,
@@ -229,7 +229,7 @@ const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', '
 
 // Text of the last second seen, in either format: requests of one second share it
 let isoSecond = NaN;
-let isoText = '';
+let isoText = ascii('');
 let localSecond = NaN;
 let localText = '';
 
@@ -245,10 +245,10 @@ function putIsoTime(line: LineBlock, time: number): void {
   const ms = dateable(time);
   const second = Math.floor(ms / 1000);
   if (second !== isoSecond) {
-    isoText = new Date(second * 1000).toISOString().slice(0, -4);
+    isoText = ascii(new Date(second * 1000).toISOString().slice(0, -4));
     isoSecond = second;
   }
-  line.ascii(isoText);
+  line.raw(isoText);
   line.integer(ms - second * 1000, 3);
 }
 

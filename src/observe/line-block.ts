@@ -5,8 +5,7 @@ const PLAIN = new Uint8Array(256).map((_, code) =>
   code >= 0x20 && code < 0x7f && code !== 0x22 && code !== 0x5c ? 1 : 0,
 );
 const DIGIT_0 = 0x30;
-/** Of a safe integer. */
-const MAX_DIGITS = 16;
+const MAX_INT = 2 ** 31 - 1;
 
 export class LineBlock {
   readonly #size: number;
@@ -86,15 +85,21 @@ export class LineBlock {
 
   /** A whole number from 0 on, in `width` digits at least; anything else is 0. */
   integer(value: number, width = 1): void {
-    let rest = Number.isSafeInteger(value) && value > 0 ? value : 0;
+    if (!(value >= 0 && value <= MAX_INT && Number.isInteger(value))) {
+      this.ascii(String(Number.isSafeInteger(value) && value > 0 ? value : 0).padStart(width, '0'));
+      return;
+    }
+    let rest = value | 0;
     let digits = 1;
-    for (let limit = 10; rest >= limit && digits < MAX_DIGITS; limit *= 10) digits++;
-    digits = Math.max(digits, width);
+    for (let limit = 10; digits < 10 && rest >= limit; limit *= 10) digits++;
+    if (digits < width) digits = width;
     const bytes = this.#room(digits);
-    this.#length += digits;
-    for (let at = this.#length; digits > 0; digits--) {
-      const tens = Math.floor(rest / 10);
-      bytes[--at] = DIGIT_0 + (rest - tens * 10);
+    let at = this.#length + digits;
+    this.#length = at;
+    // By integers: twice as fast as by Math.floor()
+    for (; digits > 0; digits--) {
+      const tens = (rest / 10) | 0;
+      bytes[--at] = DIGIT_0 + rest - tens * 10;
       rest = tens;
     }
   }

@@ -3,16 +3,17 @@
 import { LineBlock } from './line-block.ts';
 import { Outlet } from './outlet.ts';
 
-export interface LineSinkOptions {
+export interface LineSinkOptions<Entry> {
   /** null: stderr. */
   readonly file: string | null;
   /** The descriptor that is stderr. Default 2. */
   readonly stderr?: number | undefined;
   /**
-   * false: lines come by write(), each is written at once and stands in the log even if the process is killed next. true:
-   * they come by gather(), for up to a quarter of a second, and are written in the thread pool.
+   * null: lines come by write(), each is written at once and stands in the log even if the process is killed next. Else
+   * entries come by gather(), for up to a quarter of a second; this makes their lines, line feeds included, and the
+   * thread pool writes them.
    */
-  readonly gather: boolean;
+  readonly put: ((block: LineBlock, entry: Entry) => void) | null;
   /** Bytes held while the destination takes none; lines beyond are dropped. Default 4 MiB. */
   readonly maxBuffered?: number;
   /** Told why the file cannot be opened: lines go to stderr then, until reopen(). Without it the constructor throws. */
@@ -21,16 +22,19 @@ export interface LineSinkOptions {
 
 const DEFAULT_MAX_BUFFERED = 4 * 1024 * 1024;
 const GATHER_MS = 250;
+/** Lines are made of so many entries at a time, while the code for it is in the caches: 2.3 us a line, 3.6 one by one (access-log). */
+const BATCH = 64;
 
-export class LineSink {
-  readonly #options: LineSinkOptions;
+export class LineSink<Entry = never> {
+  readonly #options: LineSinkOptions<Entry>;
+  readonly #entries: Entry[] = [];
   #outlet: Outlet;
   #block: LineBlock;
   #timer: NodeJS.Timeout | undefined;
   #dropped = 0;
 
   /** @throws {Error} of node:fs, where the file cannot be opened and nobody is to be told */
-  constructor(options: LineSinkOptions) {
+  constructor(options: LineSinkOptions<Entry>) {
     this.#options = options;
     this.#outlet = this.#openFirst();
     this.#block = new LineBlock(this.#outlet.maxWrite);
@@ -47,10 +51,9 @@ export class LineSink {
     this.#outlet.write(line, 1);
   }
 
-  /** Has `put` make one line of an entry, its line feed included. Never waits. */
-  gather<Entry>(put: (block: LineBlock, entry: Entry) => void, entry: Entry): void {
-    put(this.#block, entry);
-    if (!this.#block.endLine()) this.#pushGathered();
+  /** Takes what one line is to be made of. Never waits. */
+  gather(entry: Entry): void {
+    if (this.#entries.push(entry) === BATCH) this.#makeLines();
     this.#timer ??= setTimeout(this.#pushGathered, GATHER_MS).unref();
   }
 
@@ -91,7 +94,7 @@ export class LineSink {
     return new Outlet({
       file,
       stderr: this.#options.stderr,
-      blocks: this.#options.gather,
+      blocks: this.#options.put !== null,
       maxBuffered: this.#options.maxBuffered ?? DEFAULT_MAX_BUFFERED,
       onDrop: (lines) => (this.#dropped += lines),
     });
@@ -100,10 +103,24 @@ export class LineSink {
   readonly #pushGathered = (): void => {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    this.#makeLines();
+    this.#pushBlock();
+  };
+
+  #makeLines(): void {
+    const { put } = this.#options;
+    for (const entry of this.#entries) {
+      put?.(this.#block, entry);
+      if (!this.#block.endLine()) this.#pushBlock();
+    }
+    this.#entries.length = 0;
+  }
+
+  #pushBlock(): void {
     if (this.#block.lines === 0) return;
     const { bytes, lines } = this.#block.take();
     this.#outlet.write(bytes, lines);
-  };
+  }
 
   readonly #onExit = (): void => {
     this.#pushGathered();

@@ -43,7 +43,7 @@ export interface Log {
  */
 export function createLogger(options: LoggerOptions): Log {
   const { file, stderr, onUnopened } = options;
-  const sink = new LineSink({ file, stderr, gather: false, onUnopened });
+  const sink = new LineSink({ file, stderr, put: null, onUnopened });
   const pretty = options.pretty ?? (file === null && isatty(stderr ?? 2));
   const logger = pino(
     {

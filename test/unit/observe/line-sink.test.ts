@@ -5,6 +5,7 @@ import { closeSync, constants, mkdtempSync, openSync, readFileSync, readSync, re
 import { readdirSync, readlinkSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { LineBlock } from '../../../src/observe/line-block.ts';
 import { LineSink } from '../../../src/observe/line-sink.ts';
 
 const MODULE = new URL('../../../src/observe/line-sink.js', import.meta.url).href;
@@ -23,10 +24,12 @@ async function exitCode(running: ReturnType<typeof spawn>): Promise<number | nul
 }
 
 // How a line comes in, gathered or not: as code, for a child, and as a call.
-const saying = (gather: boolean, line: string): string =>
-  gather ? `sink.gather((block, line) => block.ascii(line), ${line})` : `sink.write(${line})`;
-const say = (sink: LineSink, gather: boolean, line: string): void =>
-  gather ? sink.gather((block, text: string) => block.ascii(text), line) : sink.write(line);
+const putting = (gather: boolean): string => (gather ? '(block, line) => block.ascii(line)' : 'null');
+const saying = (gather: boolean, line: string): string => `sink.${gather ? 'gather' : 'write'}(${line})`;
+const putLine = (block: LineBlock, line: string): void => block.ascii(line);
+const put = (gather: boolean): typeof putLine | null => (gather ? putLine : null);
+const say = (sink: LineSink<string>, gather: boolean, line: string): void =>
+  gather ? sink.gather(line) : sink.write(line);
 
 const lines = (file: string): string[] => readFileSync(file, 'utf8').split('\n').slice(0, -1);
 
@@ -48,7 +51,7 @@ describe('observe/line-sink', () => {
   it('writes a line before write() returns, into a file of mode 0640', async () => {
     const file = join(folder, 'log');
     const umask = process.umask(0o022);
-    const sink = new LineSink({ file, gather: false });
+    const sink = new LineSink({ file, put: null });
     process.umask(umask);
     sink.write('one\n');
     expect(lines(file)).to.deep.equal(['one']);
@@ -62,7 +65,7 @@ describe('observe/line-sink', () => {
   it('appends to what is there', async () => {
     const file = join(folder, 'log');
     for (const line of ['a\n', 'b\n']) {
-      const sink = new LineSink({ file, gather: true });
+      const sink = new LineSink({ file, put: putLine });
       say(sink, true, line);
       await sink.close();
     }
@@ -72,7 +75,7 @@ describe('observe/line-sink', () => {
   for (const gather of [false, true]) {
     it(`loses and splits no line over 20 rotations (gather: ${gather})`, async () => {
       const file = join(folder, 'log');
-      const sink = new LineSink({ file, gather });
+      const sink = new LineSink({ file, put: put(gather) });
       let next = 0;
       for (let rotation = 0; rotation < 20; rotation++) {
         for (let i = 0; i < 500; i++) say(sink, gather, `line ${next++} ${'x'.repeat(next % 97)}\n`);
@@ -99,7 +102,7 @@ describe('observe/line-sink', () => {
     spawnSync('mkdir', [file]);
     const told: unknown[] = [];
     const options = { file, stderr: openSync(stderr, 'a'), onUnopened: (error: unknown) => told.push(error) };
-    const sink = new LineSink({ ...options, gather: false });
+    const sink = new LineSink({ ...options, put: null });
     expect(told).to.have.lengthOf(1);
     expect(String(told[0])).to.include('EISDIR');
     sink.write('one\n');
@@ -115,7 +118,7 @@ describe('observe/line-sink', () => {
 
   it('goes on in the old file when the new one cannot be opened', async () => {
     const file = join(folder, 'log');
-    const sink = new LineSink({ file, gather: false });
+    const sink = new LineSink({ file, put: null });
     sink.write('one\n');
     const moved = join(folder, 'moved');
     renameSync(file, moved);
@@ -133,7 +136,7 @@ describe('observe/line-sink', () => {
 
   for (const gather of [false, true]) {
     it(`a full disk: no exception, bounded memory, every line counted (gather: ${gather})`, async () => {
-      const sink = new LineSink({ file: '/dev/full', gather, maxBuffered: 10_000 });
+      const sink = new LineSink({ file: '/dev/full', put: put(gather), maxBuffered: 10_000 });
       for (let i = 0; i < 5000; i++) say(sink, gather, `${'x'.repeat(99)}\n`);
       await sink.close();
       expect(sink.dropped).to.equal(5000);
@@ -143,7 +146,7 @@ describe('observe/line-sink', () => {
   it('a pipe nobody empties: does not wait, drops, and writes again once it is read', async () => {
     const path = mkfifo();
     const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const sink = new LineSink({ file: path, gather: false, maxBuffered: 100_000 });
+    const sink = new LineSink({ file: path, put: null, maxBuffered: 100_000 });
     for (let i = 0; i < 5000; i++) sink.write(`${String(i).padStart(99)}\n`);
     const dropped = sink.dropped;
     expect(dropped).to.be.greaterThan(1000);
@@ -167,7 +170,7 @@ describe('observe/line-sink', () => {
   it('a pipe nobody empties: close() counts every line that is not in it', async () => {
     const path = mkfifo();
     const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const sink = new LineSink({ file: path, gather: false });
+    const sink = new LineSink({ file: path, put: null });
     for (let i = 0; i < 2000; i++) sink.write(`${String(i).padStart(99)}\n`);
     // What SonicBoom says late of the writes that went well
     await new Promise((resolve) => setImmediate(resolve));
@@ -183,7 +186,7 @@ describe('observe/line-sink', () => {
 
   it('closes the old file after a rotation', async () => {
     const file = join(folder, 'log');
-    const sink = new LineSink({ file, gather: false });
+    const sink = new LineSink({ file, put: null });
     const moved = join(folder, 'moved');
     renameSync(file, moved);
     sink.reopen();
@@ -196,7 +199,7 @@ describe('observe/line-sink', () => {
   it('a reader that has gone: counts, and takes a new one at reopen()', async () => {
     const path = mkfifo();
     const first = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const sink = new LineSink({ file: path, gather: false });
+    const sink = new LineSink({ file: path, put: null });
     closeSync(first);
     sink.write('a\n');
     sink.write('b\n');
@@ -212,17 +215,17 @@ describe('observe/line-sink', () => {
   });
 
   it('refuses a named pipe without a reader instead of waiting for one', () => {
-    expect(() => new LineSink({ file: mkfifo(), gather: false })).to.throw('ENXIO');
+    expect(() => new LineSink({ file: mkfifo(), put: null })).to.throw('ENXIO');
   });
 
   it('says so when the file cannot be opened', () => {
-    expect(() => new LineSink({ file: join(folder, 'no/log'), gather: false })).to.throw('ENOENT');
+    expect(() => new LineSink({ file: join(folder, 'no/log'), put: null })).to.throw('ENOENT');
   });
 
   for (const gather of [false, true]) {
     it(`process.exit() right after a line: the line is there (gather: ${gather})`, async () => {
       const file = join(folder, 'log');
-      const body = `const sink = new LineSink({ file: ${JSON.stringify(file)}, gather: ${gather} });
+      const body = `const sink = new LineSink({ file: ${JSON.stringify(file)}, put: ${putting(gather)} });
         for (let i = 0; i < 1000; i++) ${saying(gather, `'line ' + i + '\\n'`)}; process.exit(7);`;
       expect(await exitCode(child(body, 'pipe'))).to.equal(7);
       expect(lines(file)).to.have.length(1000);
@@ -230,7 +233,7 @@ describe('observe/line-sink', () => {
 
     it(`stderr a socket: the lines before process.exit() come through (gather: ${gather})`, async () => {
       const running = child(
-        `const sink = new LineSink({ file: null, gather: ${gather} });
+        `const sink = new LineSink({ file: null, put: ${putting(gather)} });
          for (let i = 0; i < 1000; i++) ${saying(gather, `'line ' + i + '\\n'`)}; process.exit(7);`,
         'pipe',
       );
@@ -247,7 +250,7 @@ describe('observe/line-sink', () => {
       const held = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
       const stderr = openSync(path, constants.O_WRONLY);
       for (const end of ['', 'process.exit(0);', 'await sink.close();']) {
-        const body = `const sink = new LineSink({ file: null, gather: ${gather} });
+        const body = `const sink = new LineSink({ file: null, put: ${putting(gather)} });
           for (let i = 0; i < 5000; i++) ${saying(gather, `'x'.repeat(99) + '\\n'`)}; ${end}`;
         expect(await exitCode(child(body, stderr)), end).to.equal(0);
       }
@@ -258,7 +261,7 @@ describe('observe/line-sink', () => {
     it(`a full disk stops no exit (gather: ${gather})`, async () => {
       const full = openSync('/dev/full', 'w');
       for (const end of ['', 'process.exit(0);', 'await sink.close();']) {
-        const body = `const sink = new LineSink({ file: null, gather: ${gather} });
+        const body = `const sink = new LineSink({ file: null, put: ${putting(gather)} });
           for (let i = 0; i < 5000; i++) ${saying(gather, `'x'.repeat(99) + '\\n'`)}; ${end}`;
         expect(await exitCode(child(body, full)), end).to.equal(0);
       }
@@ -269,7 +272,7 @@ describe('observe/line-sink', () => {
   it('stderr a file that others append to: no line is overwritten', async () => {
     const file = join(folder, 'shared');
     const shared = openSync(file, 'a');
-    const body = `const sink = new LineSink({ file: null, gather: false });
+    const body = `const sink = new LineSink({ file: null, put: null });
       for (let i = 0; i < 200; i++) sink.write('line\\n'); await sink.close();`;
     await Promise.all([exitCode(child(body, shared)), exitCode(child(body, shared))]);
     closeSync(shared);
