@@ -7,7 +7,7 @@ import { whenCancelled } from '../../gateway/environ.ts';
 import { GatewayError } from '../../gateway/errors.ts';
 import { isPeekable } from '../../gateway/input.ts';
 import { isThenable } from '../../gateway/iteration.ts';
-import { closeResponse, hasBody, NEED_DRAIN } from './internals.ts';
+import { closeResponse, hasBody, joinSocket, leaveSocket, NEED_DRAIN } from './internals.ts';
 import type { NodeApp } from './node-app.ts';
 import { makeRequest } from './request.ts';
 import { makeResponse, type ResponseSink } from './response.ts';
@@ -54,7 +54,7 @@ export class Conversation implements SocketOwner, ResponseSink {
     const socket = this.#socket as unknown as Socket;
     this.req = makeRequest(environ, socket, app.kinds.newRequest);
     this.res = makeResponse(this.req, app.kinds.newResponse, this);
-    this.res.assignSocket(socket);
+    joinSocket(this.res, socket);
   }
 
   /** @throws what the handler throws, and what startResponse() throws at its headers */
@@ -173,8 +173,9 @@ export class Conversation implements SocketOwner, ResponseSink {
     for (const done of this.#dones) done();
     const { req, res } = this;
     // A body that nobody asked for, with listeners that wait for its end.
-    if (req.readableFlowing === null && req.eventNames().length > 0) req.resume();
-    res.detachSocket(this.#socket as unknown as Socket);
+    if (req.readableFlowing === null && (req.listenerCount('end') > 0 || req.listenerCount('close') > 0))
+      req.resume();
+    leaveSocket(res, this.#socket as unknown as Socket);
     process.nextTick(close, this);
   }
 
@@ -258,6 +259,7 @@ export class Conversation implements SocketOwner, ResponseSink {
     if (!this.req.destroyed) this.req.destroy(aborted());
     const socket = this.#socket;
     if (error !== undefined && socket.listenerCount('error') > 0) socket.emit('error', error);
+    closeResponse(this.res);
     socket.close();
   }
 }

@@ -21,6 +21,18 @@ export interface ResponseInternals {
   _finish: (this: never) => void;
 }
 
+/** assignSocket() without the listener for 'close' that it adds: who closes the socket closes the response. */
+export function joinSocket(res: ServerResponse, socket: Socket): void {
+  (socket as Socket & { _httpMessage: ServerResponse | null })._httpMessage = res;
+  (res as { socket: Socket | null }).socket = socket;
+}
+
+/** detachSocket() likewise. */
+export function leaveSocket(res: ServerResponse, socket: Socket): void {
+  (socket as Socket & { _httpMessage: ServerResponse | null })._httpMessage = null;
+  (res as { socket: Socket | null }).socket = null;
+}
+
 /** Its last event, once. */
 export function closeResponse(res: ServerResponse): void {
   const internals = res as ServerResponse & ResponseInternals;
