@@ -172,11 +172,15 @@ export class Conversation implements SocketOwner, ResponseSink {
     // The last one emits 'finish'.
     for (const done of this.#dones) done();
     const { req, res } = this;
+    const socket = this.#socket;
+    const isWatched = req.listenerCount('end') > 0 || req.listenerCount('close') > 0;
     // A body that nobody asked for, with listeners that wait for its end.
-    if (req.readableFlowing === null && (req.listenerCount('end') > 0 || req.listenerCount('close') > 0))
-      req.resume();
-    leaveSocket(res, this.#socket as unknown as Socket);
-    process.nextTick(close, this);
+    if (req.readableFlowing === null && isWatched) req.resume();
+    leaveSocket(res, socket as unknown as Socket);
+    // A tick later, as with node:http, for those who might notice: a tick of its own costs 0.7 us.
+    const isHeard = isWatched || res.listenerCount('close') > 0 || socket.listenerCount('close') > 0;
+    if (isHeard || req.readableFlowing !== null) process.nextTick(close, this);
+    else this.close();
   }
 
   close(): void {
