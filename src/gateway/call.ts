@@ -271,8 +271,10 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Re
   }
 
   #cutOff(error: GatewayError, reason: AbortReason): void {
-    this.#span?.failed(error);
-    this.#owner.events.failed(this, error);
+    if (this.#tunnel === null) this.#span?.failed(error);
+    // A tunnel has no other end to wait for, and nobody has failed.
+    if (this.#tunnel !== null) this.warned(`Tunnel cut off: ${error.message}`);
+    else this.#owner.events.failed(this, error);
     this.#giveUp(error);
     if (this.#waits) this.#leaveQueue();
     if (this.#response?.onWire === true) this.#abort(reason);

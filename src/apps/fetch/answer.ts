@@ -77,15 +77,15 @@ async function sendStream(
     startResponse(line, list);
     return [];
   }
-  if (environ.REQUEST_METHOD === 'HEAD') {
-    void body.cancel().catch(() => undefined);
-    startResponse(line, list);
-    return [];
-  }
   const { chunks, rest } = await firstChunks(body);
   if (rest === null) {
     startResponse(line, list);
     return [Buffer.concat(chunks)];
+  }
+  if (environ.REQUEST_METHOD === 'HEAD') {
+    void rest.close().catch(() => undefined);
+    startResponse(line, list);
+    return [];
   }
   try {
     const write = startResponse(line, list);

@@ -78,16 +78,12 @@ export class UpgradeSocket extends DuplexSocket {
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
     this.idle.touch();
-    if (this.#tunnel !== null) {
-      this.#forward(this.#tunnel, chunk, done);
-    } else if (this.#answering) {
-      this.#owner.wrote(chunk, done);
-    } else {
-      try {
-        this.#readHead(chunk, done);
-      } catch (error) {
-        done(error as Error);
-      }
+    try {
+      if (this.#tunnel !== null) this.#forward(this.#tunnel, chunk, done);
+      else if (this.#answering) this.#owner.wrote(chunk, done);
+      else this.#readHead(chunk, done);
+    } catch (error) {
+      done(error as Error);
     }
   }
 
@@ -107,6 +103,8 @@ export class UpgradeSocket extends DuplexSocket {
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     this.idle.set(0);
     if (this.#tunnel !== null) this.#tunnel.destroy();
+    // What was written before is the answer, as it is with a real connection: "write the refusal, destroy" is common.
+    else if (this.#answering) this.#owner.ended(error);
     else if (!this.writableFinished)
       this.#owner.ended(error ?? new Error('The upgrade listener destroyed its socket without an answer'));
     done(error);

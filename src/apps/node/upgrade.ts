@@ -50,7 +50,7 @@ export function handleUpgrade(
   const upgrade = environ['viaduct.upgrade'];
   if (upgrade === undefined) return refuse(environ, startResponse);
   return new Promise((resolve, reject) => {
-    let write: WriteCallable | null = null;
+    let give: ReturnType<typeof passOn> | null = null;
     const socket = new UpgradeSocket(environ, {
       upgraded(headers) {
         const tunnel = upgrade(headers);
@@ -58,10 +58,10 @@ export function handleUpgrade(
         return tunnel;
       },
       answered(status, headers) {
-        write = startResponse(status, withoutHopByHop(headers));
+        give = passOn(startResponse(status, withoutHopByHop(headers)));
       },
       wrote(chunk, done) {
-        if (write !== null) void passOn(write, chunk, done);
+        void give?.(chunk, done);
       },
       ended(error) {
         if (error === null) resolve([]);
@@ -78,14 +78,24 @@ export function handleUpgrade(
   });
 }
 
-/** A client that is gone ends the socket, which says all there is to say. */
-async function passOn(write: WriteCallable, chunk: Uint8Array, done: (error?: Error) => void): Promise<void> {
-  try {
-    await write(chunk);
-    done();
-  } catch (error) {
-    done(error as Error);
-  }
+/** Bytes of an answer that may wait: up to here the listener goes on, as it would with the buffer of a real connection. */
+const MAX_WAITING = 64 * 1024;
+
+/** Gives an answer's body on. A client that is gone ends the socket, which says all there is to say. */
+function passOn(write: WriteCallable): (chunk: Uint8Array, done: (error?: Error) => void) => Promise<void> {
+  let waiting = 0;
+  return async (chunk, done) => {
+    waiting += chunk.length;
+    const isFull = waiting > MAX_WAITING;
+    if (!isFull) done();
+    try {
+      await write(chunk);
+      waiting -= chunk.length;
+      if (isFull) done();
+    } catch (error) {
+      if (isFull) done(error as Error);
+    }
+  };
 }
 
 /** What belongs to the connection is nginx's business; what else ws says of it has no meaning there. */
