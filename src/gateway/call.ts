@@ -157,7 +157,7 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Re
     this.#cutOff(error, 'request_timeout');
   }
 
-  /** The server stops and cannot wait for it any longer. */
+  /** The server stops and cannot wait for it any longer. A tunnel has no other end: there nobody has failed. */
   shutdown(): void {
     if (this.#over) return;
     this.#cutOff(
@@ -271,10 +271,11 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Re
   }
 
   #cutOff(error: GatewayError, reason: AbortReason): void {
-    if (this.#tunnel === null) this.#span?.failed(error);
-    // A tunnel has no other end to wait for, and nobody has failed.
     if (this.#tunnel !== null) this.warned(`Tunnel cut off: ${error.message}`);
-    else this.#owner.events.failed(this, error);
+    else {
+      this.#span?.failed(error);
+      this.#owner.events.failed(this, error);
+    }
     this.#giveUp(error);
     if (this.#waits) this.#leaveQueue();
     if (this.#response?.onWire === true) this.#abort(reason);

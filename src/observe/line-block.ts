@@ -5,11 +5,14 @@ const PLAIN = new Uint8Array(256).map((_, code) =>
   code >= 0x20 && code < 0x7f && code !== 0x22 && code !== 0x5c ? 1 : 0,
 );
 const DIGIT_0 = 0x30;
-const MAX_INT = 2 ** 31 - 1;
+/** Of a safe integer. */
+const MAX_DIGITS = 16;
+const NOTHING = Buffer.alloc(0);
 
 export class LineBlock {
   readonly #size: number;
-  #bytes: Buffer;
+  /** Made with the first field: a sink that is never gathered into has none. */
+  #bytes = NOTHING;
   #length = 0;
   #lineStart = 0;
   #lines = 0;
@@ -17,7 +20,6 @@ export class LineBlock {
   /** @param size bytes that are taken together, if no line is longer by itself */
   constructor(size: number) {
     this.#size = size;
-    this.#bytes = Buffer.allocUnsafeSlow(size);
   }
 
   /** Whole ones. */
@@ -39,19 +41,20 @@ export class LineBlock {
     const rest = this.#bytes.subarray(this.#lineStart, this.#length);
     const kept = rest.length === 0 ? 0 : 1;
     const lines = this.#lines - kept;
-    this.#bytes = Buffer.allocUnsafeSlow(Math.max(this.#size, rest.length));
-    this.#length = rest.copy(this.#bytes);
-    this.#lineStart = this.#length;
+    this.#bytes = NOTHING;
+    this.#length = 0;
     this.#lines = kept;
+    if (kept === 1) this.raw(rest);
+    this.#lineStart = this.#length;
     return { bytes, lines };
   }
 
-  /** Bytes as they are. A loop: for so few, set() and copy() take longer to begin than to do. */
+  /** Bytes as they are. A loop: with set() a whole line takes a tenth longer. */
   raw(from: Uint8Array): void {
     const { length } = from;
     const bytes = this.#room(length);
     let at = this.#length;
-    // `??` would take as long as the rest of the loop
+    // The length read once, and no `??`: a whole line takes some 15 % less
     for (let index = 0; index < length; index++) bytes[at++] = from[index] as number;
     this.#length = at;
   }
@@ -85,21 +88,16 @@ export class LineBlock {
 
   /** A whole number from 0 on, in `width` digits at least; anything else is 0. */
   integer(value: number, width = 1): void {
-    if (!(value >= 0 && value <= MAX_INT && Number.isInteger(value))) {
-      this.ascii(String(Number.isSafeInteger(value) && value > 0 ? value : 0).padStart(width, '0'));
-      return;
-    }
-    let rest = value | 0;
+    let rest = Number.isSafeInteger(value) && value > 0 ? value : 0;
     let digits = 1;
-    for (let limit = 10; digits < 10 && rest >= limit; limit *= 10) digits++;
-    if (digits < width) digits = width;
+    for (let limit = 10; rest >= limit && digits < MAX_DIGITS; limit *= 10) digits++;
+    digits = Math.max(digits, width);
     const bytes = this.#room(digits);
     let at = this.#length + digits;
     this.#length = at;
-    // By integers: twice as fast as by Math.floor()
     for (; digits > 0; digits--) {
-      const tens = (rest / 10) | 0;
-      bytes[--at] = DIGIT_0 + rest - tens * 10;
+      const tens = Math.floor(rest / 10);
+      bytes[--at] = DIGIT_0 + (rest - tens * 10);
       rest = tens;
     }
   }
@@ -107,7 +105,7 @@ export class LineBlock {
   #room(count: number): Buffer {
     const wanted = this.#length + count;
     if (wanted > this.#bytes.length) {
-      const larger = Buffer.allocUnsafeSlow(Math.max(wanted, 2 * this.#bytes.length));
+      const larger = Buffer.allocUnsafeSlow(Math.max(this.#size, wanted, 2 * this.#bytes.length));
       this.#bytes.copy(larger, 0, 0, this.#length);
       this.#bytes = larger;
     }

@@ -7,8 +7,7 @@ import sonicBoom from 'sonic-boom';
 const { SonicBoom } = sonicBoom;
 
 const FILE_MODE = 0o640;
-// Some 160 lines of an access log: the way through the thread pool costs what ten of them do
-const FILE_WRITE = 64 * 1024;
+const FILE_WRITE = 16 * 1024;
 // PIPE_BUF on Linux: a write up to this size goes into a pipe whole or not at all (pipe(7)), so that the lines of two
 // processes, or of two logs, that share a pipe do not cut into each other.
 const PIPE_WRITE = 4096;

@@ -21,15 +21,17 @@ export interface ResponseInternals {
   _finish: (this: never) => void;
 }
 
+type HttpSocket = Socket & { _httpMessage: ServerResponse | null };
+
 /** assignSocket() without the listener for 'close' that it adds: who closes the socket closes the response. */
 export function joinSocket(res: ServerResponse, socket: Socket): void {
-  (socket as Socket & { _httpMessage: ServerResponse | null })._httpMessage = res;
+  (socket as HttpSocket)._httpMessage = res;
   (res as { socket: Socket | null }).socket = socket;
 }
 
 /** detachSocket() likewise. */
 export function leaveSocket(res: ServerResponse, socket: Socket): void {
-  (socket as Socket & { _httpMessage: ServerResponse | null })._httpMessage = null;
+  (socket as HttpSocket)._httpMessage = null;
   (res as { socket: Socket | null }).socket = null;
 }
 

@@ -178,6 +178,13 @@ describe('the answer of a fetch app', () => {
     expect([chunks, headers, isCancelled]).to.deep.equal([[], [['content-length', '7']], true]);
   });
 
+  for (const body of [new Blob(['hello']), new ArrayBuffer(5), new URLSearchParams({ abc: 'd' })]) {
+    it(`gives HEAD the body of a ${body.constructor.name}, whose length the gateway tells`, async () => {
+      const { kind, text } = await call(() => new Platform(body), { REQUEST_METHOD: 'HEAD' });
+      expect([kind, text.length]).to.deep.equal(['array', 5]);
+    });
+  }
+
   it('tells a stream that its reader has gone', async () => {
     let reason: unknown = null;
     const body = new ReadableStream({

@@ -1,4 +1,4 @@
-// Upgrades for an app of node:http where the way carries none: a 501, and a line that says what to do.
+// Upgrades for an app of node:http that come to nothing: the way carries none (a 501, and a line that says what to do), or the app refuses.
 import { createServer } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { expect } from 'chai';
