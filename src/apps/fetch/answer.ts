@@ -77,16 +77,16 @@ async function sendStream(
     startResponse(line, list);
     return [];
   }
+  const isHead = environ.REQUEST_METHOD === 'HEAD';
+  // The body is read for its length alone.
+  if (isHead && list.some(([name]) => name === 'content-length'))
+    return headOnly(body.cancel(), line, list, startResponse);
   const { chunks, rest } = await firstChunks(body);
   if (rest === null) {
     startResponse(line, list);
     return [Buffer.concat(chunks)];
   }
-  if (environ.REQUEST_METHOD === 'HEAD') {
-    void rest.close().catch(() => undefined);
-    startResponse(line, list);
-    return [];
-  }
+  if (isHead) return headOnly(rest.close(), line, list, startResponse);
   try {
     const write = startResponse(line, list);
     // An event stream is open once its headers are there, however long the first event takes.
@@ -96,6 +96,17 @@ async function sendStream(
     throw error;
   }
   return rest;
+}
+
+function headOnly(
+  cancelled: Promise<void>,
+  line: string,
+  list: HeaderList,
+  startResponse: StartResponse,
+): Body {
+  cancelled.catch(() => undefined);
+  startResponse(line, list);
+  return [];
 }
 
 const lines = new Map<number, string>();
