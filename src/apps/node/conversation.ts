@@ -177,7 +177,7 @@ export class Conversation implements SocketOwner, ResponseSink {
     // A body that nobody asked for, with listeners that wait for its end.
     if (req.readableFlowing === null && isWatched) req.resume();
     leaveSocket(res, socket as unknown as Socket);
-    // A tick later, as with node:http, for those who might notice: a tick of its own costs 0.7 us.
+    // A tick later, as with node:http, for those who might notice: ticks are 6 % of a hello of Fastify.
     const isHeard = isWatched || res.listenerCount('close') > 0 || socket.listenerCount('close') > 0;
     if (isHeard || req.readableFlowing !== null) process.nextTick(close, this);
     else this.close();
