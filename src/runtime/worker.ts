@@ -156,14 +156,7 @@ export class Worker {
   async stop(graceful: number): Promise<boolean> {
     this.#gateway?.drain();
     for (const listener of this.#listeners) listener.drain();
-    const drained = this.#gateway?.drained().then(() => backgroundWork.idle());
-    const clean = drained === undefined || (await withinTime(drained, graceful, this.#hurry.promise));
-    if (!clean) this.#gateway?.shutdown();
-    await withinTime(Promise.all(this.#listeners.map((listener) => listener.closed())), FLUSH_TIME);
-    for (const listener of this.#listeners) listener.destroy();
-    for (const lanes of this.#lanes.values()) lanes.close();
-    this.ticker.stop();
-    return clean;
+    return this.#end(graceful);
   }
 
   /** Goes on with a connection that another worker has accepted; `handle` is what came with the message. */
@@ -193,9 +186,8 @@ export class Worker {
       if (take === null) listener.drain();
       else listener.handOver(take);
     }
-    const gone = Promise.all(this.#listeners.map((listener) => listener.closed()));
-    await withinTime(gone, graceful, this.#hurry.promise);
-    return this.stop(Math.max(0, graceful - (performance.now() - leftAt)));
+    await withinTime(this.#closed(), graceful, this.#hurry.promise);
+    return this.#end(Math.max(0, graceful - (performance.now() - leftAt)));
   }
 
   /** Cuts off whatever is in flight, and makes stop() wait for nothing any more, an application that ignores its signal included. */
@@ -203,6 +195,23 @@ export class Worker {
     this.#hurry.resolve();
     this.#gateway?.shutdown();
     for (const listener of this.#listeners) listener.destroy();
+  }
+
+  /** Once its connections are told to close or to leave, which those of requests that are cut off do as well. */
+  async #end(graceful: number): Promise<boolean> {
+    const drained = this.#gateway?.drained().then(() => backgroundWork.idle());
+    const clean = drained === undefined || (await withinTime(drained, graceful, this.#hurry.promise));
+    if (!clean) this.#gateway?.shutdown();
+    await withinTime(this.#closed(), FLUSH_TIME);
+    for (const listener of this.#listeners) listener.destroy();
+    for (const lanes of this.#lanes.values()) lanes.close();
+    this.ticker.stop();
+    return clean;
+  }
+
+  /** Resolves when no connection is left. */
+  async #closed(): Promise<void> {
+    await Promise.all(this.#listeners.map((listener) => listener.closed()));
   }
 
   #shared(logger: Logger): SharedContext {

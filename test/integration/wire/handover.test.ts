@@ -398,18 +398,23 @@ describe('wire: handing over', () => {
     await third.stop();
   });
 
-  it('ends in time with a request that does not', async () => {
-    await start({ protocol: 'fastcgi' });
-    const peer = await old.connect();
-    peer.send(ask(fastcgi, '', { path: '/gate' }));
-    await waitFor(() => gate.calls.length === 1, { what: 'the request to run' });
-    leave(100);
-    expect((await answer(fastcgi, peer)).status).to.equal(503);
-    await peer.whole();
-    peer.end();
-    expect(await leaving).to.equal(false);
-    expect(count(next)).to.equal(0);
-  });
+  for (const dialect of KEEPING) {
+    it(`ends in time with a request that does not, and its connection goes on: ${dialect.protocol}`, async () => {
+      await start({ protocol: dialect.protocol });
+      const peer = await old.connect();
+      peer.send(ask(dialect, '', { path: '/gate' }));
+      await waitFor(() => gate.calls.length === 1, { what: 'the request to run' });
+      leave(100);
+      const { status, headers } = await answer(dialect, peer);
+      expect(status).to.equal(503);
+      expect(headers.get('connection')).not.to.equal('close');
+      expect(await leaving).to.equal(false);
+      // Closed, it would meet the next request: nginx sends one as soon as it has the answer.
+      peer.send(ask(dialect));
+      expect((await answer(dialect, peer)).body.toString()).to.equal('hello');
+      expect(next.requests.length).to.equal(1);
+    });
+  }
 
   it('takes no new connections meanwhile', async () => {
     await start({ protocol: 'fastcgi', over: 'tcp' });
