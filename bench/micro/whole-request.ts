@@ -49,7 +49,6 @@ export function fastcgiConnection(app: Application): {
     isUnix: true,
     handle: (exchange) => gateway.handle(exchange),
     report: never,
-    warn: never,
     rested: ignore,
     closed: ignore,
   };

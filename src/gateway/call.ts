@@ -297,11 +297,11 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Re
   }
 
   #abort(reason: AbortReason): void {
-    const phase = this.#response?.onWire === true ? 'sending' : this.#waits ? 'queued' : 'running';
-    this.aborted = phase;
+    this.aborted = this.#response?.onWire === true ? 'sending' : this.#waits ? 'queued' : 'running';
     this.abortReason = reason;
-    this.#metrics.aborted(phase);
-    this.exchange.abort(reason);
+    this.#metrics.aborted(this.aborted);
+    const unable = this.exchange.abort(reason);
+    if (unable !== null) this.warned(`A response broke off, and ${unable}`);
   }
 
   #shed(reason: ShedReason, why: string): void {

@@ -70,6 +70,9 @@ export interface Exchange {
   end(chunks: readonly Uint8Array[]): void;
   /** Resolves below the low-water mark, and when the exchange closes. */
   drained(): Promise<void>;
-  /** Ends the exchange so that an HTTP client cannot take what it has for a complete response. */
-  abort(reason: AbortReason): void;
+  /**
+   * Ends the exchange so that an HTTP client cannot take what it has for a complete response.
+   * @returns null, or what cannot tell the client and what could instead: to be logged with the request
+   */
+  abort(reason: AbortReason): string | null;
 }

@@ -237,7 +237,6 @@ export class Worker {
         else this.#gateway.handle(exchange);
       },
       report: (error, protocol, listener) => this.#log.protocolError(error, protocol, listener),
-      warn: (message) => this.#log.transportWarning(message),
     };
   }
 }

@@ -39,8 +39,6 @@ export interface TransportContext {
   handle(exchange: TransportExchange): void;
   /** A peer broke its protocol, or came near it. `error.scope` says how much it cost. */
   report(error: ProtocolError, protocol: string): void;
-  /** A response was cut short, and this protocol has no way to tell the client. */
-  warn(message: string): void;
   /** Nothing is in flight on the connection any more, as far as this turn of the event loop has seen. */
   rested(connection: OpenConnection): void;
   /** The connection has closed, or left. */

@@ -183,12 +183,13 @@ export class FakeExchange implements Exchange {
     return new Promise((resolve) => this.#waiters.push(resolve));
   }
 
-  abort(reason: AbortReason): void {
-    if (this.closed) return;
+  abort(reason: AbortReason): null {
+    if (this.closed) return null;
     this.aborted = reason;
     this.wire.push(`abort ${reason}`);
     this.#close();
     this.tunnel?.destroy();
+    return null;
   }
 
   /** From now on every write() goes above the high-water mark. */

@@ -11,21 +11,13 @@ import type {
   WriteCallable,
 } from '../../gateway/contract.ts';
 import { whenCancelled } from '../../gateway/environ.ts';
+import { warn } from '../../gateway/error-stream.ts';
 import { HOP_BY_HOP } from '../../gateway/headers.ts';
 import { asksForUpgrade } from '../../gateway/upgrade.ts';
-import { RateLimitedLog } from '../../observe/rate-limit.ts';
 import { PLAIN_KINDS } from './kinds.ts';
 import type { MessageKinds, NodeApp } from './node-app.ts';
 import { makeRequest } from './request.ts';
 import { UpgradeSocket } from './upgrade-socket.ts';
-
-/** One line a mount and minute: who tries once tries again. */
-const complaints = new RateLimitedLog({
-  limit: 1,
-  interval: 60_000,
-  now: () => performance.now(),
-  onSuppressed: () => undefined,
-});
 
 /** `application`, but for upgrades, if the app has a server that may want them. */
 export function withUpgrades(application: Application, { server, kinds }: NodeApp): Application {
@@ -103,15 +95,9 @@ const withoutHopByHop = (headers: HeaderList): HeaderList =>
   headers.filter(([name]) => !HOP_BY_HOP.has(name.toLowerCase()));
 
 function refuse(environ: Environ, startResponse: StartResponse): Body {
-  const mount = environ['viaduct.mount'];
-  const path = environ.SCRIPT_NAME + environ.PATH_INFO;
   const why =
     'nginx opens no tunnel over FastCGI: use uwsgi_pass, scgi_pass or proxy_pass for the location of upgrades such as WebSockets';
-  if (complaints.allow(mount)) {
-    environ['wsgi.errors'].write(
-      `Refused upgrade to ${JSON.stringify(environ['HTTP_UPGRADE'])} with 501 (mount ${mount}, path ${path}): ${why}\n`,
-    );
-  }
+  warn(environ, `Refused upgrade with 501: ${why} (asked for ${JSON.stringify(environ['HTTP_UPGRADE'])})`);
   const body = Buffer.from(`501 Not Implemented\n\nThis way carries no upgrade: ${why}.\n`);
   startResponse('501 Not Implemented', [['Content-Type', 'text/plain; charset=utf-8']]);
   return [body];

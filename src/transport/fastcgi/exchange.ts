@@ -86,11 +86,12 @@ export class FastcgiExchange implements Exchange {
     return this.#connection.drained();
   }
 
-  abort(): void {
-    if (this.closed) return;
+  abort(): null {
+    if (this.closed) return null;
     this.closed = true;
     this.body.discard();
     this.#connection.cut(this);
+    return null;
   }
 
   /** Answers with an error page, without the gateway. */

@@ -17,23 +17,15 @@ export class HttpExchange implements Exchange {
   readonly body: BodyQueue;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
-  readonly #warn: (message: string) => void;
   #sized = false;
   #waiters: (() => void)[] = [];
 
   closed = false;
   onClose: ((reason: AbortReason) => void) | null = null;
 
-  /** `warn` hears of a response that broke off without a sign to the client. */
-  constructor(
-    request: IncomingMessage,
-    response: ServerResponse,
-    sendTimeout: number,
-    warn: (message: string) => void,
-  ) {
+  constructor(request: IncomingMessage, response: ServerResponse, sendTimeout: number) {
     this.#request = request;
     this.#response = response;
-    this.#warn = warn;
     this.params = httpParams(request);
     this.body = new BodyQueue(declaredLength(request), {
       pause: () => request.pause(),
@@ -87,21 +79,19 @@ export class HttpExchange implements Exchange {
    * Neither the last chunk nor the whole Content-Length will have been there. An HTTP/1.0 client has nothing but the end of
    * the connection to go by: only a reset tells it, and a Unix socket has none.
    */
-  abort(): void {
-    if (this.closed) return;
+  abort(): string | null {
+    if (this.closed) return null;
     this.closed = true;
     const { socket } = this.#request;
     const isFramed = this.#sized || this.#response.chunkedEncoding;
     if (!isFramed && socket.remoteAddress !== undefined) {
       socket.resetAndDestroy();
-      return;
+      return null;
     }
-    if (!isFramed && !this.#response.destroyed)
-      this.#warn(
-        'A response broke off, and HTTP/1.0 over a Unix socket cannot tell the client; use HTTP/1.1',
-      );
+    const isUnable = !isFramed && !this.#response.destroyed;
     // Not destroy(): what was written may still wait for the end of this turn, and a peer that saw no byte sends it all again.
     socket.destroySoon();
+    return isUnable ? 'HTTP/1.0 over a Unix socket cannot tell the client; use HTTP/1.1' : null;
   }
 
   /** Answers with an error page, without the gateway. */

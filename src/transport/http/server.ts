@@ -70,9 +70,7 @@ export class HttpServer {
       return;
     }
     response.shouldKeepAlive &&= connection.reusable;
-    const exchange = new HttpExchange(request, response, context.timeouts.send, (message) =>
-      context.warn(message),
-    );
+    const exchange = new HttpExchange(request, response, context.timeouts.send);
     this.#run(adopted, request, response, exchange, exchange.body);
   }
 
@@ -91,9 +89,7 @@ export class HttpServer {
       this.#server.emit('connection', socket);
     } else {
       const response = responseTo(request);
-      const exchange = new UpgradeExchange(request, response, head, context.timeouts.send, (message) =>
-        context.warn(message),
-      );
+      const exchange = new UpgradeExchange(request, response, head, context.timeouts.send);
       response.once('finish', () => {
         exchange.answered();
         connection.finish();

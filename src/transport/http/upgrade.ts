@@ -17,14 +17,8 @@ export class UpgradeExchange extends HttpExchange {
   #tunnel: Tunnel | null = null;
 
   /** @param head what came behind the request */
-  constructor(
-    request: IncomingMessage,
-    response: ServerResponse,
-    head: Buffer,
-    sendTimeout: number,
-    warn: (message: string) => void,
-  ) {
-    super(request, response, sendTimeout, warn);
+  constructor(request: IncomingMessage, response: ServerResponse, head: Buffer, sendTimeout: number) {
+    super(request, response, sendTimeout);
     this.#response = response;
     this.#sendTimeout = sendTimeout;
     this.#raw = new RawSocket(request.socket, head, {
@@ -44,13 +38,11 @@ export class UpgradeExchange extends HttpExchange {
     return this.#tunnel;
   }
 
-  override abort(): void {
-    if (this.#tunnel === null || this.closed) {
-      super.abort();
-      return;
-    }
+  override abort(): string | null {
+    if (this.#tunnel === null || this.closed) return super.abort();
     this.closed = true;
     this.#tunnel.destroy();
+    return null;
   }
 
   /** An ordinary answer is out: what still comes is dropped. */

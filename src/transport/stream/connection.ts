@@ -64,12 +64,6 @@ export class StreamConnection extends Connection implements StreamSink {
     this.socket.resetAndDestroy();
   }
 
-  warnUnsignalled(): void {
-    this.context.warn(
-      `A response broke off, and ${this.protocol} over a Unix socket cannot tell the client; set Content-Length, or use FastCGI`,
-    );
-  }
-
   onRequest(params: string[], contentLength: number): void {
     this.setState('active');
     this.#exchange = new StreamExchange(this, params, contentLength, this.readAt, this.context.timeouts.send);

@@ -131,8 +131,8 @@ export class StreamExchange implements Exchange {
    * Cuts the response short. With a Content-Length the client counts; on TCP a reset tells it. On a Unix socket there is
    * neither, but where nothing has left yet a length that is never reached says the same.
    */
-  abort(): void {
-    if (this.closed) return;
+  abort(): string | null {
+    if (this.closed) return null;
     this.closed = true;
     if (this.#tunnel !== null) {
       this.#tunnel.destroy();
@@ -141,12 +141,14 @@ export class StreamExchange implements Exchange {
       this.#flush([]);
       this.#leave();
     } else if (this.#connection.cannotReset) {
-      if (!this.#sized) this.#connection.warnUnsignalled();
       this.#leave();
+      if (!this.#sized)
+        return `${this.protocol} over a Unix socket cannot tell the client; set Content-Length, or use FastCGI`;
     } else {
       this.body.discard();
       this.#connection.reset();
     }
+    return null;
   }
 
   /** Answers with an error page, without the gateway. */

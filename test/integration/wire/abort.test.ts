@@ -188,7 +188,9 @@ describe('wire: a response that breaks off', () => {
       fail();
       const answer = dialect.answer(await peer.whole(), true);
       expect(answer?.headers.has('content-length')).to.equal(false);
-      expect(worker.hasLine(UNSIGNALLED)).to.equal(true);
+      const [line] = worker.lines.filter(({ msg }) => msg.includes(UNSIGNALLED));
+      expect(line).to.include({ level: 'warn', mount: '/', method: 'GET', uri: '/' });
+      expect(line).to.have.property('request_id');
     });
   }
 

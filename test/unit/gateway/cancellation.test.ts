@@ -37,7 +37,7 @@ describe('gateway/cancellation', () => {
   describe('whenCancelled()', () => {
     const setUp = () => {
       const cancellation = new Cancellation();
-      const errors = new ErrorLines({ appLine: () => undefined });
+      const errors = new ErrorLines({ appLine: () => undefined, warned: () => undefined });
       return { cancellation, environ: makeEnviron([], new Input(new FakeBody()), errors, cancellation) };
     };
 

@@ -22,7 +22,7 @@ interface Filled {
 }
 
 function fill(...params: string[]): Filled {
-  const errors = new ErrorLines({ appLine: () => undefined });
+  const errors = new ErrorLines({ appLine: () => undefined, warned: () => undefined });
   const input = new Input(new FakeBody(0).end());
   const make = (): RequestEnviron => makeEnviron(params, input, errors, CONTROLLER);
   const environ = make();

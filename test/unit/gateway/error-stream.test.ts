@@ -1,15 +1,30 @@
 // wsgi.errors: text becomes log lines, none lost and none without end.
 import { expect } from 'chai';
-import { ErrorLines } from '../../../src/gateway/error-stream.ts';
+import { ErrorLines, warn } from '../../../src/gateway/error-stream.ts';
 import { answering, run, texts } from '../../helpers/fake-gateway.ts';
+import { makeEnviron } from '../../helpers/mini-gateway.ts';
 
 function linesOf(use: (errors: ErrorLines) => void): string[] {
   const lines: string[] = [];
-  use(new ErrorLines({ appLine: (line) => void lines.push(line) }));
+  use(
+    new ErrorLines({
+      appLine: (line) => void lines.push(line),
+      warned: (line) => void lines.push(`warned: ${line}`),
+    }),
+  );
   return lines;
 }
 
 describe('wsgi.errors', () => {
+  it("takes a bridge's own warning past what the application has begun to write", () => {
+    const lines = linesOf((errors) => {
+      errors.write('half');
+      warn(makeEnviron({ 'wsgi.errors': errors }), 'refused');
+      errors.write(' a line\n');
+    });
+    expect(lines).to.deep.equal(['warned: refused', 'half a line']);
+  });
+
   it('gives a line for each newline, however the text is cut', () => {
     const text = 'one\n\ntwo\r\nthree\n';
     for (let size = 1; size <= text.length; size += 1) {
