@@ -111,12 +111,14 @@ function addList(collector: HeaderCollector, headers: readonly unknown[]): void 
   for (let at = 0; at < headers.length; at += 2) collector.add(headers[at] as string, headers[at + 1]);
 }
 
-/** "HTTP/1.1 200 OK\r\n" to "200 OK". A reason that startResponse() would refuse gives way to the usual one. */
-export function statusOf(firstLine: string): string {
-  const status = firstLine.slice(9, -2);
-  if (status.charCodeAt(4) > 32 && !status.includes('\t') && status.charCodeAt(status.length - 1) > 32)
-    return status;
-  const reason = status.slice(4).replaceAll('\t', ' ').trim();
-  const code = status.slice(0, 3);
-  return `${code} ${reason === '' ? (STATUS_CODES[code] ?? 'Unknown') : reason}`;
+const USUAL = new Map(Object.entries(STATUS_CODES).map(([code, reason]) => [Number(code), `${code} ${reason}`]));
+
+/** "200 OK". A reason that startResponse() would refuse gives way to the usual one. */
+export function statusOf(code: number, reason: string): string {
+  if (reason === STATUS_CODES[code]) return USUAL.get(code) as string;
+  // Not trim(): it takes a byte of what is UTF-8 for a space.
+  const text = String(reason)
+    .replaceAll('\t', ' ')
+    .replace(/^ +| +$/g, '');
+  return text === '' ? (USUAL.get(code) ?? `${code} Unknown`) : `${code} ${text}`;
 }

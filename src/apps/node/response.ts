@@ -38,10 +38,10 @@ export function makeResponse(
   return res;
 }
 
-/** writeHead() gives the first line whole. */
+/** writeHead() has set the status by then; `firstLine` is it in HTTP/1.1. */
 function storeHeader(this: Hooked, firstLine: string, headers: unknown): void {
   const { list, hasLength } = collectHeaders(this, headers);
-  this[SINK].head(statusOf(firstLine), list, hasLength);
+  this[SINK].head(statusOf(this.statusCode, this.statusMessage), list, hasLength);
   this.chunkedEncoding = false;
   this._header = firstLine;
 }

@@ -108,7 +108,7 @@ function bodyOf(startResponse: StartResponse, incoming: IncomingMessage, failure
     const lower = name.toLowerCase();
     if (!HOP_BY_HOP.has(lower) && lower !== 'status') headers.push([name, value.replaceAll('\t', ' ')]);
   }
-  startResponse(statusOf(`HTTP/1.1 ${incoming.statusCode} ${incoming.statusMessage}\r\n`), headers);
+  startResponse(statusOf(incoming.statusCode ?? 0, incoming.statusMessage ?? ''), headers);
   return {
     async *[Symbol.asyncIterator]() {
       try {
