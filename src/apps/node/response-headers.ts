@@ -111,14 +111,16 @@ function addList(collector: HeaderCollector, headers: readonly unknown[]): void 
   for (let at = 0; at < headers.length; at += 2) collector.add(headers[at] as string, headers[at + 1]);
 }
 
-const USUAL = new Map(Object.entries(STATUS_CODES).map(([code, reason]) => [Number(code), `${code} ${reason}`]));
+const USUAL = new Map(
+  Object.entries(STATUS_CODES).map(([code, reason]) => [Number(code), `${code} ${reason}`]),
+);
 
 /** "200 OK". A reason that startResponse() would refuse gives way to the usual one. */
-export function statusOf(code: number, reason: string): string {
+export function statusOf(code: number, reason: unknown): string {
   if (reason === STATUS_CODES[code]) return USUAL.get(code) as string;
   // Not trim(): it takes a byte of what is UTF-8 for a space.
   const text = String(reason)
-    .replaceAll('\t', ' ')
-    .replace(/^ +| +$/g, '');
+    .replace(/^[ \t]+|[ \t]+$/g, '')
+    .replaceAll('\t', ' ');
   return text === '' ? (USUAL.get(code) ?? `${code} Unknown`) : `${code} ${text}`;
 }
