@@ -197,7 +197,7 @@ export class Worker {
     for (const listener of this.#listeners) listener.destroy();
   }
 
-  /** Once its connections are told to close or to leave, which those of requests that are cut off do as well. */
+  /** The end of stop() and leave(): where a request that is cut off gets an answer, its connection closes or leaves like any other. */
   async #end(graceful: number): Promise<boolean> {
     const drained = this.#gateway?.drained().then(() => backgroundWork.idle());
     const clean = drained === undefined || (await withinTime(drained, graceful, this.#hurry.promise));

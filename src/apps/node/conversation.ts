@@ -170,8 +170,8 @@ export class Conversation implements SocketOwner, ResponseSink {
   }
 
   /**
-   * Whether anybody might notice in which tick a response ends that the handler has ended before it returned. Ticks were
-   * 6 % of a hello of Fastify.
+   * Whether somebody is to be told that the response has ended; a tick later, as with node:http. Once the handler has
+   * returned, only a tick of its own from before end() could still come to listen. Ticks were 6 % of a hello of Fastify.
    */
   get #isHeard(): boolean {
     const { req, res } = this;

@@ -117,10 +117,11 @@ const USUAL = new Map(
 
 /** "200 OK". A reason that startResponse() would refuse gives way to the usual one. */
 export function statusOf(code: number, reason: unknown): string {
-  if (reason === STATUS_CODES[code]) return USUAL.get(code) as string;
+  const usual = USUAL.get(code) ?? `${code} Unknown`;
+  if (reason === STATUS_CODES[code]) return usual;
   // Not trim(): it takes a byte of what is UTF-8 for a space.
   const text = String(reason)
     .replace(/^[ \t]+|[ \t]+$/g, '')
     .replaceAll('\t', ' ');
-  return text === '' ? (USUAL.get(code) ?? `${code} Unknown`) : `${code} ${text}`;
+  return text === '' ? usual : `${code} ${text}`;
 }

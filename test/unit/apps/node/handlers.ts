@@ -140,6 +140,14 @@ export const CASES: Readonly<Record<string, Case>> = {
     },
     notes: 7,
   },
+  'listeners that come right after end()': {
+    handler: (_req, res, note) => {
+      res.end('x');
+      res.on('finish', () => note('finish'));
+      res.on('close', () => note('close'));
+    },
+    notes: 2,
+  },
   'a post': {
     handler: async (req, res) => res.end(`got ${(await bodyOf(req)).toString()}`),
     request: post('name=Zo%C3%AB'),
@@ -352,6 +360,18 @@ export const CASES: Readonly<Record<string, Case>> = {
     handler: (_req, res) => {
       res.statusCode = 418;
       res.statusMessage = 'Short And Stout';
+      res.end();
+    },
+  },
+  'a reason whose last byte looks like a space': {
+    handler: (_req, res) => {
+      res.statusMessage = 'Voil\u00c3\u00a0';
+      res.end();
+    },
+  },
+  'a reason that is a number': {
+    handler: (_req, res) => {
+      Object.assign(res, { statusMessage: 42 });
       res.end();
     },
   },
