@@ -180,6 +180,8 @@ export class Conversation implements SocketOwner, ResponseSink {
       this.#dones.length > 1 ||
       res.listenerCount('finish') > 0 ||
       res.listenerCount('close') > 0 ||
+      // write() after end() is an error a tick later, but only of a response that is not closed.
+      res.listenerCount('error') > 0 ||
       isWatched(req) ||
       this.#socket.listenerCount('close') > 0
     );

@@ -53,14 +53,23 @@ export function giveHeaders(req: IncomingMessage, headers: readonly string[]): v
   taker._addHeaderLines(headers, headers.length);
 }
 
-const symbols = responseSymbols();
+const [symbols, noCallback] = lookInside();
 /** The headers that setHeader() has stored: {lower-case name: [name, value]}. */
 export const OUT_HEADERS = symbols.get('kOutHeaders');
 /** Whether a write() has returned false and 'drain' is still owed. */
 export const NEED_DRAIN = symbols.get('kNeedDrain');
 
-function responseSymbols(): Map<string | undefined, symbol> {
-  const res = new ServerResponse(new IncomingMessage(new Socket()));
+/** What _send() is given for a callback when the app has given none. */
+export const NO_CALLBACK = noCallback;
+
+function lookInside(): [symbols: ReadonlyMap<string | undefined, symbol>, noCallback: unknown] {
+  const res = new ServerResponse(new IncomingMessage(new Socket())) as ServerResponse & ResponseInternals;
   res.setHeader('x', '');
-  return new Map(Object.getOwnPropertySymbols(res).map((symbol) => [symbol.description, symbol]));
+  const callbacks: unknown[] = [];
+  res._send = (_data, _encoding, callback) => callbacks.push(callback) > 0;
+  res.write('x');
+  return [
+    new Map(Object.getOwnPropertySymbols(res).map((symbol) => [symbol.description, symbol])),
+    callbacks[0],
+  ];
 }

@@ -3,7 +3,7 @@
 // oxlint-disable no-underscore-dangle -- the names are node:http's, see internals.ts
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { HeaderList } from '../../gateway/contract.ts';
-import type { ResponseInternals } from './internals.ts';
+import { NO_CALLBACK, type ResponseInternals } from './internals.ts';
 import { collectHeaders, statusOf } from './response-headers.ts';
 
 /** Where a response goes. */
@@ -47,13 +47,14 @@ function storeHeader(this: Hooked, firstLine: string, headers: unknown): void {
 }
 
 function send(this: Hooked, data: string | Uint8Array, encoding?: unknown, callback?: unknown): boolean {
-  const done = (typeof encoding === 'function' ? encoding : callback) as (() => void) | null | undefined;
-  if (data.length === 0) return this[SINK].body(null, done ?? null);
+  const given = typeof encoding === 'function' ? encoding : callback;
+  const done = typeof given === 'function' && given !== NO_CALLBACK ? (given as () => void) : null;
+  if (data.length === 0) return this[SINK].body(null, done);
   const chunk =
     typeof data === 'string'
       ? Buffer.from(data, typeof encoding === 'string' ? (encoding as BufferEncoding) : 'utf8')
       : data;
-  return this[SINK].body(chunk, done ?? null);
+  return this[SINK].body(chunk, done);
 }
 
 /** Only interim responses (1xx) come this way, and CGI has no place for them. */
