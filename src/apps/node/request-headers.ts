@@ -10,7 +10,8 @@ const known = new Map<string, string>();
 export function rawHeaders(environ: Environ): string[] {
   const raw: string[] = [];
   for (const key in environ) {
-    if (!key.startsWith('HTTP_')) continue;
+    // Most that are none do not begin with an H, and startsWith() is a call.
+    if (key.charCodeAt(0) !== 72 || !key.startsWith('HTTP_')) continue;
     const value = environ[key];
     if (typeof value === 'string') raw.push(known.get(key) ?? headerName(key), value);
   }

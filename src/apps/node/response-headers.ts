@@ -13,9 +13,11 @@ type Kind = (typeof Kind)[keyof typeof Kind];
 const MAX_KNOWN = 256;
 const known = new Map<string, Kind>();
 
-function kindOf(name: string): Kind {
+/** @throws {TypeError} node:http's, for what is no name; `validates`: it was not looked at by setHeader() */
+function kindOf(name: string, validates: boolean): Kind {
   const found = known.get(name);
   if (found !== undefined) return found;
+  if (validates) validateHeaderName(name);
   const kind = classify(name.toLowerCase());
   if (known.size < MAX_KNOWN) known.set(name, kind);
   return kind;
@@ -43,8 +45,7 @@ export class HeaderCollector {
   }
 
   add(name: string, value: unknown): void {
-    if (this.#validates) validateHeaderName(name);
-    const kind = kindOf(name);
+    const kind = kindOf(name, this.#validates);
     if (!Array.isArray(value)) this.#addOne(kind, name, value);
     else if (kind === Kind.Cookie) this.#addOne(kind, name, value.join('; '));
     else for (const one of value as unknown[]) this.#addOne(kind, name, one);

@@ -11,6 +11,10 @@ const HIGH_WATER = getDefaultHighWaterMark(false);
 /** OutgoingMessage.end() writes to it, and nothing reads that. */
 const WRITABLE_STATE = { corked: 0 };
 
+/** EventEmitter without what its constructor does: on() makes the table of listeners where there is none. */
+const LightEmitter = function LightEmitter() {} as unknown as typeof EventEmitter;
+LightEmitter.prototype = EventEmitter.prototype;
+
 export interface SocketOwner {
   /** Bytes of the response that the gateway has not taken yet. */
   readonly waiting: number;
@@ -22,23 +26,13 @@ export interface SocketOwner {
   idled(): void;
 }
 
-export class RequestSocket extends EventEmitter {
+/** What never changes is a getter, and not a field to be set for each request. */
+export class RequestSocket extends LightEmitter {
   readonly #environ: Environ;
   readonly #owner: SocketOwner;
   #idle: IdleTimer | null = null;
 
   readonly server: Server | null;
-  readonly parser = null;
-  readonly connecting = false;
-  readonly pending = false;
-  readonly readyState = 'open';
-  readonly bytesRead = 0;
-  readonly bytesWritten = 0;
-  readonly readableHighWaterMark = HIGH_WATER;
-  readonly writableHighWaterMark = HIGH_WATER;
-  /** Always, for what it is asked for: whether a write has to be corked until the next tick. */
-  readonly writableCorked = 1;
-  readonly _writableState = WRITABLE_STATE;
   _httpMessage: ServerResponse | null = null;
   readable = true;
   writable = true;
@@ -51,6 +45,47 @@ export class RequestSocket extends EventEmitter {
     this.#environ = environ;
     this.#owner = owner;
     this.server = server;
+  }
+
+  get parser(): null {
+    return null;
+  }
+
+  get connecting(): boolean {
+    return false;
+  }
+
+  get pending(): boolean {
+    return false;
+  }
+
+  get readyState(): string {
+    return 'open';
+  }
+
+  get bytesRead(): number {
+    return 0;
+  }
+
+  get bytesWritten(): number {
+    return 0;
+  }
+
+  get readableHighWaterMark(): number {
+    return HIGH_WATER;
+  }
+
+  get writableHighWaterMark(): number {
+    return HIGH_WATER;
+  }
+
+  /** Always, for what it is asked for: whether a write has to be corked until the next tick. */
+  get writableCorked(): number {
+    return 1;
+  }
+
+  get _writableState(): typeof WRITABLE_STATE {
+    return WRITABLE_STATE;
   }
 
   get encrypted(): boolean {
