@@ -12,7 +12,8 @@ export const nodeApps: Scenario = {
   name: 'node-apps',
   title: 'Hello in apps of node:http',
   about: ['the small page from a (req, res) function, from Express 5 and from Fastify 5'],
-  rounds: 3,
+  // What is compared differs by less than the rounds do.
+  rounds: 7,
   cases: APPS.flatMap((app) => [behindNginx(underNode(app), PAGE), behindNginx(underViaduct(app), PAGE)]),
   ratios: APPS.map((app) => ratioColumn(`CPU/request : ${app}, node:http`, 'cpu', underNode(app).name)),
   figures: PAGE_COLUMNS,
