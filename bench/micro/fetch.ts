@@ -36,7 +36,7 @@ async function measure(app: Application): Promise<void> {
 // Hono's own `new Response` is looked up in the globals when it is called.
 globalThis.Response = FastResponse;
 for (const [name, found] of Object.entries(APPS)) {
-  const app = await adaptFetch(found, name, 0);
+  const app = adaptFetch(found, name);
   await measure(app);
   bench(name, () => measure(app));
 }

@@ -19,3 +19,17 @@ export async function withBootLimit<T>(work: PromiseLike<T>, what: string, timeo
     clearTimeout(timer);
   }
 }
+
+/**
+ * What `work` resolves with: the app that `place` names, ready to be asked.
+ * @throws {LoadError} for whatever `work` throws, and after `timeout` milliseconds
+ */
+export async function boot<T>(work: PromiseLike<T>, place: string, timeout: number): Promise<T> {
+  try {
+    return await withBootLimit(work, `boot ${place}`, timeout);
+  } catch (error) {
+    if (error instanceof LoadError) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new LoadError(`Cannot boot ${place}: ${why}`, { cause: error });
+  }
+}

@@ -4,13 +4,16 @@ import type { Reference, ScriptReference } from '../config/reference.ts';
 import { formatReference } from '../config/reference.ts';
 import type { Interface } from '../config/types.ts';
 import type { Application, Middleware } from '../gateway/contract.ts';
-import { withBootLimit } from './boot-limit.ts';
+import { isThenable } from '../gateway/iteration.ts';
+import { boot, withBootLimit } from './boot-limit.ts';
 import { adaptFetch } from './fetch/adapt.ts';
 import { installGlobals } from './fetch/globals.ts';
+import { unusable } from './found.ts';
 import { LoadError } from './load-error.ts';
 import { loadBuiltin } from './middleware/builtin.ts';
 import { adaptNode } from './node/adapt.ts';
 import { placeOf } from './syntax-place.ts';
+import { adaptWsgi } from './wsgi/adapt.ts';
 import { BUILTIN_APPS } from './wsgi/builtin.ts';
 
 /** Kinds of app that run in a worker. */
@@ -27,32 +30,12 @@ export async function loadApplication(
   env: Readonly<Record<string, string>> = {},
 ): Promise<Application> {
   if (kind === 'fetch') installGlobals();
-  const found =
-    reference.kind === 'builtin'
-      ? BUILTIN_APPS.get(reference.builtin)
-      : await loadFile(reference, ['application', 'default'], timeout);
-  return ADAPTERS[reference.kind === 'builtin' ? 'wsgi' : kind](
-    found,
-    formatReference(reference),
-    timeout,
-    env,
-  );
+  const place = formatReference(reference);
+  if (reference.kind === 'builtin') return adaptWsgi(BUILTIN_APPS.get(reference.builtin), place);
+  const found = await loadFile(reference, ['application', 'default'], timeout);
+  if (kind === 'node') return adaptNode(found, place, timeout);
+  return kind === 'fetch' ? adaptFetch(found, place, env) : adaptWsgi(found, place);
 }
-
-/** From what a file exports to a gateway application, by interface. `place`: the reference, for messages. */
-type Adapter = (
-  found: unknown,
-  place: string,
-  timeout: number,
-  env: Readonly<Record<string, string>>,
-) => Application | Promise<Application>;
-
-const ADAPTERS: Readonly<Record<ScriptInterface, Adapter>> = {
-  wsgi: (found, place) =>
-    expectFunction(found, place, 'a gateway application (environ, startResponse)') as Application,
-  node: adaptNode,
-  fetch: adaptFetch,
-};
 
 /** @throws {LoadError} */
 export async function loadMiddleware(reference: ScriptReference, timeout: number): Promise<Middleware> {
@@ -60,7 +43,12 @@ export async function loadMiddleware(reference: ScriptReference, timeout: number
     reference.kind === 'builtin'
       ? await loadBuiltin(reference.builtin)
       : await loadFile(reference, ['middleware', 'default'], timeout);
-  return expectFunction(found, formatReference(reference), 'a middleware (app, options)') as Middleware;
+  if (typeof found === 'function') return found as Middleware;
+  throw unusable(found, {
+    place: formatReference(reference),
+    wanted: 'a middleware (app, options)',
+    kind: 'wsgi',
+  });
 }
 
 type FileReference = Extract<Reference, { kind: 'file' }>;
@@ -75,7 +63,8 @@ async function loadFile(
   for (const name of names) {
     // module.exports of a CommonJS file is its default export; its properties are not always exports of their own.
     const holder = name in module ? module : module['default'];
-    if (isHolder(holder) && name in holder && holder[name] !== undefined) return holder[name];
+    if (isHolder(holder) && name in holder && holder[name] !== undefined)
+      return settled(holder[name], formatReference(reference), timeout);
   }
   const exports = Object.keys(module).filter((name) => name !== 'module.exports');
   const found = exports.length === 0 ? 'exports nothing' : `exports ${exports.join(', ')}`;
@@ -83,6 +72,10 @@ async function loadFile(
     `Cannot load ${formatReference(reference)}: the file ${found}, wanted an export named ${names.join(' or ')}`,
   );
 }
+
+/** An export may be the promise of one. */
+const settled = async (found: unknown, place: string, timeout: number): Promise<unknown> =>
+  isThenable(found) ? boot(found, place, timeout) : found;
 
 const isHolder = (value: unknown): value is Record<string, unknown> =>
   value !== null && (typeof value === 'object' || typeof value === 'function');
@@ -111,10 +104,3 @@ async function importFile(reference: FileReference, timeout: number): Promise<Re
 
 /** Set since Node 22.10 to what the process was started with. */
 const hasTypeScript = (): boolean => Boolean((process.features as { typescript?: unknown }).typescript);
-
-function expectFunction(found: unknown, place: string, wanted: string): unknown {
-  if (typeof found === 'function') return found;
-  throw new LoadError(
-    `Cannot use ${place}: found ${found === null ? 'null' : typeof found}, wanted ${wanted}`,
-  );
-}

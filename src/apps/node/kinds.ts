@@ -1,25 +1,13 @@
 // How req and res are made: as node:http does, or, for Express, with the prototypes that it would give them anyway.
 // Hot code: it runs for every request.
 import { IncomingMessage, ServerResponse } from 'node:http';
+import type { ExpressLike } from '../frameworks.ts';
 import type { MessageKinds } from './node-app.ts';
 
 export const PLAIN_KINDS: MessageKinds = {
   newRequest: (socket) => new IncomingMessage(socket),
   newResponse: (req) => new ServerResponse(req),
 };
-
-/** An Express app as far as it matters here. */
-export interface ExpressLike {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-}
-
-/** Express 4 and 5: a function with the prototypes of its req and res. */
-export function isExpress(app: unknown): app is ExpressLike {
-  if (typeof app !== 'function') return false;
-  const { request, response } = app as { request?: unknown; response?: unknown };
-  return request instanceof IncomingMessage && response instanceof ServerResponse;
-}
 
 /**
  * Express replaces the prototypes of req and res with each request, which is what an app of it costs most in V8 before 13

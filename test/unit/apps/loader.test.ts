@@ -3,9 +3,10 @@ import { expect } from 'chai';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { LoadError } from '../../../src/apps/load-error.ts';
-import { loadApplication } from '../../../src/apps/loader.ts';
+import { loadApplication, type ScriptInterface } from '../../../src/apps/loader.ts';
+import type { Application } from '../../../src/gateway/contract.ts';
 import { FastRequest, FastResponse } from '../../../src/apps/fetch/globals.ts';
-import { makeEnviron } from '../../helpers/mini-gateway.ts';
+import { makeEnviron, serve } from '../../helpers/mini-gateway.ts';
 import { useFolder } from '../config/fixture.ts';
 
 describe('loadApplication, of a file that does not parse', () => {
@@ -96,4 +97,41 @@ describe('loadApplication, of a fetch app', () => {
     const answered = app(makeEnviron({ REQUEST_URI: '/' }), () => async () => undefined);
     expect(answered).to.deep.equal([Buffer.from('true value')]);
   });
+});
+
+describe('loadApplication, of a promise of an app', () => {
+  const folder = useFolder();
+  const load = (text: string, kind: ScriptInterface, timeout = 10_000): Promise<Application> =>
+    loadApplication(
+      { kind: 'file', file: folder.write(`${kind}.mjs`, text), exportName: null },
+      kind,
+      timeout,
+    );
+  const KEPT: Readonly<Record<ScriptInterface, string>> = {
+    wsgi: '(environ, startResponse) => (startResponse("200 OK", []), [Buffer.from("kept")])',
+    node: '(req, res) => res.end("kept")',
+    fetch: '{ fetch: () => new Response("kept") }',
+  };
+
+  for (const kind of Object.keys(KEPT) as ScriptInterface[]) {
+    it(`takes one that is kept, ${kind}`, async () => {
+      const app = await load(`export default Promise.resolve(${KEPT[kind]});\n`, kind);
+      const { text } = await serve(app, makeEnviron({ REQUEST_URI: '/' }));
+      expect(text).to.equal('kept');
+    });
+
+    it(`says where the one is that fails, and why, ${kind}`, async () => {
+      const failing = 'export default (async function start() { throw new Error("db is down"); })();\n';
+      const error = await load(failing, kind).catch((reason: unknown) => reason as LoadError);
+      expect(error).to.be.instanceOf(LoadError);
+      const { message, cause } = error as LoadError;
+      expect(message).to.equal(`Cannot boot ${join(folder.path, `${kind}.mjs`)}: db is down`);
+      expect((cause as Error).stack).to.match(/at start .*mjs:1:/);
+    });
+
+    it(`gives up on one that is not kept in time, ${kind}`, async () => {
+      const error = await load('export default new Promise(() => {});\n', kind, 20).catch(String);
+      expect(error).to.match(/Cannot boot .*mjs: it did not finish within 20 ms \(timeouts\.boot\)$/);
+    });
+  }
 });

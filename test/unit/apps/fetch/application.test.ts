@@ -15,7 +15,7 @@ async function call(
   changes: Record<string, unknown> = {},
 ): Promise<Served & { environ: Environ }> {
   const environ = makeEnviron({ REQUEST_URI: '/app/path?q', ...changes });
-  const app = await adaptFetch(handler, './app.js', 1000, { KEY: 'välue' });
+  const app = adaptFetch(handler, './app.js', { KEY: 'välue' });
   return { ...(await serve(app, environ)), environ };
 }
 
@@ -123,11 +123,10 @@ describe('the answer of a fetch app', () => {
   }
 
   it('needs no promise for text, and one for what the app promises', async () => {
-    const app = await adaptFetch(
+    const app = adaptFetch(
       (request: Request) =>
         request.url.endsWith('async') ? Promise.resolve(new FastResponse('x')) : new FastResponse('x'),
       '',
-      0,
     );
     expect(app(makeEnviron({ REQUEST_URI: '/' }), () => async () => undefined)).to.deep.equal([
       Buffer.from('x'),
@@ -192,7 +191,7 @@ describe('the answer of a fetch app', () => {
         reason = why;
       },
     });
-    const app = await adaptFetch(() => new Platform(body), '', 0);
+    const app = adaptFetch(() => new Platform(body), '');
     const sent = await app(makeEnviron({ REQUEST_URI: '/' }), () => async () => undefined);
     await sent.close?.();
     await sent.close?.();
@@ -206,7 +205,7 @@ describe('the answer of a fetch app', () => {
         isCancelled = true;
       },
     });
-    const app = await adaptFetch(() => new Platform(body), '', 0);
+    const app = adaptFetch(() => new Platform(body), '');
     const refuse = (): never => {
       throw new Error('refused');
     };
@@ -302,11 +301,7 @@ describe('the answer of a fetch app', () => {
   });
 
   it('can be closed after its stream has failed', async () => {
-    const app = await adaptFetch(
-      () => new Platform(streamOf('x'.repeat(70_000), new Error('broken'))),
-      '',
-      0,
-    );
+    const app = adaptFetch(() => new Platform(streamOf('x'.repeat(70_000), new Error('broken'))), '');
     const body = await app(makeEnviron({ REQUEST_URI: '/' }), () => async () => undefined);
     const drain = async (): Promise<void> => {
       for await (const chunk of body) expect(chunk).to.have.lengthOf(70_000);

@@ -31,7 +31,6 @@ const ACCEPTED: Readonly<Record<string, () => unknown>> = {
   'a Nest app': () => ({ init: () => Promise.resolve(), getHttpAdapter: () => adapter }),
   'an HTTP adapter of Nest': () => adapter,
   'an http.Server': () => createServer(handler),
-  'a promise of one': () => Promise.resolve(expressApp()),
   'a factory': () => () => handler,
   'an async factory': () => async () => fastifyApp(),
 };
@@ -56,6 +55,10 @@ const REFUSED: Readonly<Record<string, [found: unknown, message: RegExp]>> = {
   'a gateway app': [
     (environ: unknown, startResponse: unknown) => [environ, startResponse],
     /found a function of 2 parameters.*interface: wsgi/,
+  ],
+  'a handler of errors': [
+    (_error: unknown, _req: unknown, _res: unknown, _next: unknown) => undefined,
+    /found a function of 4 parameters.*a handler of errors is no app on its own/,
   ],
   'a Fastify plugin': [
     async (fastify: unknown, opts: unknown) => [fastify, opts],
