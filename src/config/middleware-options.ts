@@ -112,11 +112,11 @@ const forwarded = z.strictObject(
   MAPPING,
 );
 
+const headerName = matching('the name of a header', /^[A-Za-z](?:[A-Za-z0-9-]*[A-Za-z0-9])?$/);
+
 const requestId = z.strictObject(
   {
-    header: matching('the name of a header', /^[A-Za-z](?:[A-Za-z0-9-]*[A-Za-z0-9])?$/)
-      .prefault('X-Request-ID')
-      .describe('The header that has it'),
+    header: headerName.prefault('X-Request-ID').describe('The header that has it'),
     trust: flag
       .default(true)
       .describe('Take the id that the request has; false: every request gets a new one'),
@@ -152,6 +152,9 @@ const basicAuth = z
       file: text('a path')
         .optional()
         .describe('An htpasswd file with such hashes, instead of users; read when the app is loaded'),
+      header: headerName
+        .optional()
+        .describe('A request header in which the app finds the name, whatever the client sends in it'),
     },
     MAPPING,
   )

@@ -177,6 +177,9 @@ export function completeEnviron(environ: RequestEnviron): RequestPath {
   return requestPath(environ);
 }
 
+/** Where a request header stands: "HTTP_X_REQUEST_ID" for "X-Request-ID" (RFC 3875, section 4.1.18). */
+export const environKey = (header: string): string => `HTTP_${header.toUpperCase().replaceAll('-', '_')}`;
+
 /** An empty repeat takes the value back; most often there is none, and then a delete would only cost time. */
 export function leaveOut(environ: Environ, name: string): void {
   if (environ[name] !== undefined) Reflect.deleteProperty(environ, name);

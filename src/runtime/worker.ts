@@ -5,6 +5,7 @@ import { formatAddress, type ListenAddress } from '../config/address.ts';
 import { backgroundWork } from '../apps/background-work.ts';
 import type { LaneServer, PoolState } from '../apps/python/lane-server.ts';
 import type { Config, ListenerConfig } from '../config/types.ts';
+import { environKey } from '../gateway/environ.ts';
 import type { RunningRequest } from '../gateway/events.ts';
 import { Gateway } from '../gateway/gateway.ts';
 import { type Deferred, withResolvers } from '../gateway/with-resolvers.ts';
@@ -115,10 +116,11 @@ export class Worker {
       ...options,
     });
     this.#lanes = lanes;
+    const { requestIdHeader } = this.#config.log;
     const noMount = this.#metrics.mount(NO_MOUNT);
     const gateway = new Gateway(mounts, this.#log, noMount, {
       multiprocess: this.#multiprocess,
-      requestIdKey: headerKey(this.#config.log.requestIdHeader),
+      requestIdKey: requestIdHeader === null ? null : environKey(requestIdHeader),
       explain: pages?.explainFailure,
     });
     // The apps are loaded, and what is to trace them most often too.
@@ -251,10 +253,6 @@ function accessChoice({ log, mounts }: Config): AccessChoice {
     slow: log.slow,
   });
 }
-
-/** X-Request-ID -> HTTP_X_REQUEST_ID */
-const headerKey = (name: string | null): string | null =>
-  name === null ? null : `HTTP_${name.toUpperCase().replaceAll('-', '_')}`;
 
 function listenerOptions(listener: ListenerConfig): ListenerOptions {
   return { ...listener, file: { mode: listener.mode, ...ownerIds(listener) } };

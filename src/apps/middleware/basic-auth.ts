@@ -3,7 +3,7 @@ import { Buffer } from 'node:buffer';
 import type { BasicAuthOptions } from '../../config/middleware-options.ts';
 import { parsePassword, type Password } from '../../config/password.ts';
 import type { Application, Environ, HeaderList, StartResponse } from '../../gateway/contract.ts';
-import { leaveOut } from '../../gateway/environ.ts';
+import { environKey, leaveOut } from '../../gateway/environ.ts';
 import { errorPage } from '../../gateway/error-page.ts';
 import { readHtpasswd } from './htpasswd.ts';
 import { PasswordTable } from './verify-password.ts';
@@ -21,12 +21,13 @@ interface Credentials {
 
 /** @throws {Error} where the htpasswd file is no good */
 export function basicAuth(app: Application, options: BasicAuthOptions): Application {
-  const { realm, users = {}, file } = options;
+  const { realm, users = {}, file, header } = options;
   const table = new PasswordTable(file === undefined ? readUsers(users) : readHtpasswd(file));
   const challenge: HeaderList[number] = [
     'WWW-Authenticate',
     `Basic realm="${realm.replaceAll(/["\\]/g, String.raw`\$&`)}", charset="UTF-8"`,
   ];
+  const headerKey = header === undefined ? null : environKey(header);
   const refuse = (environ: Environ, startResponse: StartResponse): Uint8Array[] => {
     const page = errorPage(401, environ['viaduct.request_id']);
     startResponse(page.status, [...page.headers, challenge]);
@@ -40,7 +41,7 @@ export function basicAuth(app: Application, options: BasicAuthOptions): Applicat
     if (credentials === null) return refuse(environ, startResponse);
     const finish = (isRight: boolean): ReturnType<Application> => {
       if (!isRight) return refuse(environ, startResponse);
-      identify(environ, credentials.name);
+      identify(environ, credentials.name, headerKey);
       return app(environ, startResponse);
     };
     const verdict = table.check(credentials.name, credentials.password);
@@ -60,12 +61,14 @@ function readUsers(users: Readonly<Record<string, string>>): Map<string, Passwor
   return new Map(Object.entries(users).map(([name, text]) => [name, parsePassword(text, true)]));
 }
 
-/** The application learns who it is, and need not see the password. */
-function identify(environ: Environ, name: string): void {
+/** The application learns who it is, and need not see the password. `headerKey`: where else it looks for the name. */
+function identify(environ: Environ, name: string, headerKey: string | null): void {
   // PEP 3333: the bytes of its UTF-8, one character each.
-  environ['REMOTE_USER'] = Buffer.from(name).toString('latin1');
-  environ['AUTH_TYPE'] = 'Basic';
+  const bytes = Buffer.from(name).toString('latin1');
   leaveOut(environ, 'HTTP_AUTHORIZATION');
+  environ['REMOTE_USER'] = bytes;
+  environ['AUTH_TYPE'] = 'Basic';
+  if (headerKey !== null) environ[headerKey] = bytes;
 }
 
 /** null: there are none, or they are malformed. */

@@ -1,12 +1,13 @@
 // viaduct:request-id: one id for a request in the log, in the application and in the response.
 import type { RequestIdOptions } from '../../config/middleware-options.ts';
 import type { Application, HeaderList, StartResponse } from '../../gateway/contract.ts';
+import { environKey } from '../../gateway/environ.ts';
 import { isRequestId, requestId } from '../../gateway/request-id.ts';
 
 export function requestIdHeader(app: Application, options: RequestIdOptions): Application {
   const { header, trust, response } = options;
   const lower = header.toLowerCase();
-  const key = `HTTP_${header.toUpperCase().replaceAll('-', '_')}`;
+  const key = environKey(header);
   return (environ, startResponse) => {
     const given = environ[key];
     // The gateway has named the request already, after X-Request-ID if that was good.

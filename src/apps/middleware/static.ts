@@ -6,6 +6,7 @@ import { type FileHandle, open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { StaticOptions } from '../../config/middleware-options.ts';
 import type { Application, Body, Environ, HeaderList, StartResponse } from '../../gateway/contract.ts';
+import { environKey } from '../../gateway/environ.ts';
 import { errorPage } from '../../gateway/error-page.ts';
 import { isBelow } from '../../gateway/path.ts';
 import { FilePart } from './file-part.ts';
@@ -154,9 +155,7 @@ const RANGES = [...CONDITIONS, 'if-range', 'range'];
 
 function conditionsOf(environ: Environ): Conditions {
   const names = environ.REQUEST_METHOD === 'HEAD' ? CONDITIONS : RANGES;
-  const found = names.map(
-    (name) => [name, environ[`HTTP_${name.toUpperCase().replaceAll('-', '_')}`]] as const,
-  );
+  const found = names.map((name) => [name, environ[environKey(name)]] as const);
   return Object.fromEntries(found.filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
 }
 

@@ -14,6 +14,7 @@ import {
   type Tracer,
 } from '@opentelemetry/api';
 import type { Environ } from '../../gateway/contract.ts';
+import { environKey } from '../../gateway/environ.ts';
 import type { RequestRecord } from '../../gateway/events.ts';
 import { hostName, hostPort } from '../../gateway/mounts.ts';
 import { requestUri } from '../../gateway/path.ts';
@@ -45,7 +46,7 @@ const HEADERS: TextMapGetter<Environ> = {
     Object.keys(environ).flatMap((key) =>
       key.startsWith('HTTP_') ? [key.slice(5).toLowerCase().replaceAll('_', '-')] : [],
     ),
-  get: (environ, name) => text(environ[`HTTP_${name.toUpperCase().replaceAll('-', '_')}`]),
+  get: (environ, name) => text(environ[environKey(name)]),
 };
 
 /** Gives what `action` gives, or null where it throws. */

@@ -89,6 +89,11 @@ const CASES: Case[] = [
   ),
   mistake('request-id', '{header: ^"X Y"}', '.header: Expected the name of a header, found "X Y"'),
   mistake('request-id', '{^reponse: true}', '.reponse: Unknown key; did you mean "response"?'),
+  mistake(
+    'basic-auth',
+    '{file: a, header: ^"X User"}',
+    '.header: Expected the name of a header, found "X User"',
+  ),
   mistake('basic-auth', '^{}', ': Expected either users or file, found neither'),
   mistake('basic-auth', '^{file: a, users: {b: c}}', ': Expected either users or file, found both'),
   mistake('basic-auth', '{file: a, realm: ^é}', '.realm: Expected printable ASCII text, found "é"'),

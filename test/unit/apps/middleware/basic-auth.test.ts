@@ -73,6 +73,21 @@ describe('viaduct:basic-auth', () => {
     });
   }
 
+  it('tells the name in a header too, and the one only that it has found out', async () => {
+    const options = { users: USERS, header: 'X-Remote-User' };
+    const told = await Stand.make(seen.app, [['viaduct:basic-auth', options]]);
+    const name = async (authorization: string, more: Record<string, string> = {}): Promise<unknown> => {
+      const answer = await told.get('/', { HTTP_AUTHORIZATION: authorization, ...more });
+      expect(answer.status).to.equal('200 OK');
+      return seen.values('HTTP_X_REMOTE_USER')[0];
+    };
+    expect(await name(basic('sha:one'))).to.equal('sha');
+    expect(await name(basic('sha:one'), { HTTP_X_REMOTE_USER: 'root' })).to.equal('sha');
+    expect(await name(basic('j\u00fcrgen:gr\u00fc\u00df'))).to.equal('j\u00c3\u00bcrgen');
+    await ask(basic('sha:one'));
+    expect(seen.values('HTTP_X_REMOTE_USER'), 'without the option').to.deep.equal([undefined]);
+  });
+
   const WRONG: [string, string | undefined][] = [
     ['nobody', undefined],
     ['a wrong password', basic('plain:open')],
