@@ -1,11 +1,13 @@
 // The master's log, and the log files of everybody: it makes them, since workers that have given up root may not, and
 // gives them to the user who will write them. Does not know what is logged.
 import { closeSync, constants, fchownSync, fstatSync, openSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { Logger } from 'pino';
 import type { Config } from '../config/types.ts';
 import { reportOf } from '../observe/error-report.ts';
 import { createLogger, type Log, type LoggerOptions } from '../observe/logger.ts';
 import { RecentErrors } from '../observe/recent-errors.ts';
+import { makeFolder } from '../transport/folder.ts';
 import { targetIds } from './privileges.ts';
 
 type LogConfig = Pick<Config, 'log' | 'user' | 'group'>;
@@ -96,6 +98,7 @@ function makeFiles(config: LogConfig): void {
 
 function makeFile(path: string, owner: { uid: number; gid: number } | null): void {
   const { O_WRONLY, O_APPEND, O_CREAT, O_NONBLOCK, O_NOCTTY } = constants;
+  makeFolder(dirname(path), 0o755);
   // O_NONBLOCK: a named pipe that nobody reads would hold the process here.
   const fd = openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY, 0o640);
   try {

@@ -71,12 +71,14 @@ export class Master implements GenerationEvents {
   #starting: Promise<unknown> = Promise.resolve();
   #stopping = false;
 
-  /** @throws {PrivilegeError}, or the system's error where a log file cannot be opened */
+  /** @throws {PrivilegeError}, or the system's error where run_dir cannot be made or a log file cannot be opened */
   constructor({ loaded, load, passed }: MasterOptions) {
     findTarget(loaded.config);
     this.#loaded = loaded;
     this.#load = load;
     this.#sockets = new Sockets(passed);
+    // The log may lie in it.
+    makeRunDir(loaded.config);
     this.#logs = new Logs(loaded.config);
     this.#systemd = new SystemdNotifier(process.env, (message) => this.#logs.logger.warn(message));
     this.#record.watch(this.#logs);
@@ -198,7 +200,6 @@ export class Master implements GenerationEvents {
 
   async #open(): Promise<void> {
     const { config, file } = this.#loaded;
-    makeRunDir(config);
     const generation = await this.#prepare(this.#loaded);
     this.#admin = await this.#listenAdmin(this.#loaded);
     this.#control = new Control(this);

@@ -18,21 +18,24 @@ import { targetIds } from './privileges.ts';
 export const controlSocket = (runDir: string): string => join(runDir, 'control.sock');
 
 /**
- * Makes run_dir where it is missing: for nobody else, unless a socket that others connect to lies in it; then they may
- * pass through it, and no more. A folder that is there keeps its mode. To be called before any socket is made.
+ * Makes run_dir where it is missing: for nobody else, unless a socket that others connect to lies in it, or a log that
+ * another user writes; then they may pass through it, and no more. A folder that is there keeps its mode. To be called
+ * before any file or socket is made.
  */
 export function makeRunDir({
   runDir,
   listeners,
   admin,
   mounts,
+  log,
   user,
-}: Pick<Config, 'runDir' | 'listeners' | 'admin' | 'mounts' | 'user'>): void {
+}: Pick<Config, 'runDir' | 'listeners' | 'admin' | 'mounts' | 'log' | 'user'>): void {
   const addresses: ListenAddress[] = listeners.map(({ address }) => address);
   if (admin !== null) addresses.push(admin.address);
+  const paths = addresses.map((address) => (address.kind === 'unix' ? address.path : null));
   const hasOthers = user !== null && mounts.some(({ python }) => python !== null);
-  const isPassage =
-    hasOthers || addresses.some((address) => address.kind === 'unix' && dirname(address.path) === runDir);
+  if (user !== null) paths.push(log.file, log.access.file);
+  const isPassage = hasOthers || paths.some((path) => path !== null && dirname(path) === runDir);
   makeFolder(dirname(runDir), 0o755);
   try {
     mkdirSync(runDir);

@@ -1,4 +1,4 @@
-// Folders for sockets, made where they are missing.
+// Folders for sockets and logs, made where they are missing.
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 

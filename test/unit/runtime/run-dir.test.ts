@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { chmodSync, existsSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeRunDir, writePidFile } from '../../../src/runtime/run-dir.ts';
-import type { ListenerConfig } from '../../../src/config/types.ts';
+import type { Config, ListenerConfig } from '../../../src/config/types.ts';
 import { makeTempDir, removeTempDir } from '../../helpers/temp.ts';
 
 const listenerAt = (path: string): ListenerConfig => ({
@@ -20,8 +20,9 @@ describe('runtime/run-dir', () => {
   let runDir = '';
   let file = '';
   /** Makes run_dir for a listener at `socket` and gives the mode of what there is then. */
-  const make = (socket: string): number => {
-    makeRunDir({ runDir, listeners: [listenerAt(socket)], admin: null, mounts: [], user: null });
+  const make = (socket: string, logFile: string | null = null, user: string | null = null): number => {
+    const log = { file: logFile, access: { file: null } } as Config['log'];
+    makeRunDir({ runDir, listeners: [listenerAt(socket)], admin: null, mounts: [], log, user });
     return statSync(runDir).mode & 0o777;
   };
 
@@ -39,6 +40,14 @@ describe('runtime/run-dir', () => {
     const before = process.umask(0o077);
     expect(make(join(runDir, 'http.sock'))).to.equal(0o711);
     process.umask(before);
+  });
+
+  it('makes one that another user can pass through to a log in it', () => {
+    const mode = (user: string | null): number => {
+      rmdirSync(runDir);
+      return make(join(folder, 'http.sock'), join(runDir, 'log'), user);
+    };
+    expect([mode(null), mode('www-data')]).to.deep.equal([0o700, 0o711]);
   });
 
   it('leaves a folder that is there as it is', () => {
