@@ -12,6 +12,7 @@ import { unusable } from './found.ts';
 import { LoadError } from './load-error.ts';
 import { loadBuiltin } from './middleware/builtin.ts';
 import { adaptNode } from './node/adapt.ts';
+import { noticingServers } from './own-server.ts';
 import { placeOf } from './syntax-place.ts';
 import { adaptWsgi } from './wsgi/adapt.ts';
 import { BUILTIN_APPS } from './wsgi/builtin.ts';
@@ -32,9 +33,11 @@ export async function loadApplication(
   if (kind === 'fetch') installGlobals();
   const place = formatReference(reference);
   if (reference.kind === 'builtin') return adaptWsgi(BUILTIN_APPS.get(reference.builtin), place);
-  const found = await loadFile(reference, ['application', 'default'], timeout);
-  if (kind === 'node') return adaptNode(found, place, timeout);
-  return kind === 'fetch' ? adaptFetch(found, place, env) : adaptWsgi(found, place);
+  return noticingServers(place, async () => {
+    const found = await loadFile(reference, ['application', 'default'], timeout);
+    if (kind === 'node') return adaptNode(found, place, timeout);
+    return kind === 'fetch' ? adaptFetch(found, place, env) : adaptWsgi(found, place);
+  });
 }
 
 /** @throws {LoadError} */

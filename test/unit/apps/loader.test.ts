@@ -1,6 +1,7 @@
 // Loading what a mount names: what is said of a file that does not parse.
 import { expect } from 'chai';
 import { existsSync, readFileSync } from 'node:fs';
+import type { Server } from 'node:http';
 import { join } from 'node:path';
 import { LoadError } from '../../../src/apps/load-error.ts';
 import { loadApplication, type ScriptInterface } from '../../../src/apps/loader.ts';
@@ -134,4 +135,35 @@ describe('loadApplication, of a promise of an app', () => {
       expect(error).to.match(/Cannot boot .*mjs: it did not finish within 20 ms \(timeouts\.boot\)$/);
     });
   }
+});
+
+describe('loadApplication, of an app that listens itself', () => {
+  const folder = useFolder();
+
+  it('warns, and of that one alone', async () => {
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error): void => void warnings.push(warning);
+    process.on('warning', onWarning);
+    const load = (name: string, text: string): Promise<Application> =>
+      loadApplication({ kind: 'file', file: folder.write(name, text), exportName: null }, 'node', 10_000);
+    const handler = '(req, res) => res.end("x")';
+    const listening = `import { createServer } from 'node:http';
+export const server = createServer(${handler}).listen(0, '127.0.0.1');
+await new Promise((resolve) => server.on('listening', resolve));
+export default ${handler};
+`;
+    try {
+      await load('quiet.mjs', `export default ${handler};\n`);
+      await load('listening.mjs', listening);
+      await load('after.mjs', `export default ${handler};\n`);
+      await new Promise((resolve) => setImmediate(resolve));
+    } finally {
+      process.off('warning', onWarning);
+      const { server } = (await import(join(folder.path, 'listening.mjs'))) as { server: Server };
+      server.close();
+    }
+    expect(warnings.map(({ message }) => message)).to.deep.equal([
+      `${join(folder.path, 'listening.mjs')} listens on a port of its own: leave out its listen() where viaduct loads it, requests come from viaduct`,
+    ]);
+  });
 });
