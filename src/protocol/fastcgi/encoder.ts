@@ -98,7 +98,8 @@ export function encodeStdout(
 ): Uint8Array[] {
   let size = head.length;
   for (const chunk of body) size += chunk.length;
-  return size <= COALESCE
+  const isShort = size - head.length < FIRST_SIGHT && size <= MAX_CONTENT_LENGTH;
+  return size <= COALESCE || isShort
     ? [encodeSmall(id, head, body, size, last)]
     : encodeLarge(id, head, body, size, last);
 }
