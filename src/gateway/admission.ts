@@ -1,8 +1,10 @@
 // How many requests run at once, and what the others do: wait in a bounded queue for a bounded time, or be told to come back.
 // The queue lives here and not in the kernel: a full Unix backlog is an instant 502, and nobody can see its length.
 
+import { Queue, type Queueable } from './queue.ts';
+
 /** What waits. `admit` is called at most once; `giveUp` instead when it waited too long. */
-export interface Waiting {
+export interface Waiting extends Queueable<Waiting> {
   admit(): void;
   giveUp(): void;
   /** performance.now() when it began to wait. */
@@ -23,8 +25,7 @@ export class Admission {
   readonly #limits: AdmissionLimits;
   #places: number;
   #running = 0;
-  /** In order of arrival: a Set keeps it, and lets a request whose client left go at once. */
-  readonly #waiting = new Set<Waiting>();
+  readonly #waiting = new Queue<Waiting>();
 
   constructor(limits: AdmissionLimits) {
     this.#limits = limits;
@@ -60,12 +61,12 @@ export class Admission {
 
   #fill(): void {
     while (this.#running < this.#places) {
-      const [next] = this.#waiting;
-      if (next === undefined) return;
+      const next = this.#waiting.first;
+      if (next === null) return;
       this.#waiting.delete(next);
       this.#running += 1;
       // Not from inside the call that leaves: a queue of synchronous applications would nest as deep as it is long.
-      queueMicrotask(() => next.admit());
+      process.nextTick(admit, next);
     }
   }
 
@@ -78,8 +79,9 @@ export class Admission {
 
   /** When the one of this mount that has waited longest began to wait, by performance.now(); null: none waits. */
   oldest(mountName: string): number | null {
-    for (const request of this.#waiting) if (request.mountName === mountName) return request.queuedAt;
-    return null;
+    let request = this.#waiting.first;
+    while (request !== null && request.mountName !== mountName) request = request.behind;
+    return request?.queuedAt ?? null;
   }
 
   /** The client left while it waited. */
@@ -89,10 +91,13 @@ export class Admission {
 
   /** Refuses those that have waited too long at `now` (performance.now()). */
   expire(now: number): void {
-    for (const request of this.#waiting) {
-      if (now - request.queuedAt < this.#limits.queueTimeout) return;
-      this.#waiting.delete(request);
-      request.giveUp();
+    for (;;) {
+      const { first } = this.#waiting;
+      if (first === null || now - first.queuedAt < this.#limits.queueTimeout) return;
+      this.#waiting.delete(first);
+      first.giveUp();
     }
   }
 }
+
+const admit = (request: Waiting): void => request.admit();

@@ -49,6 +49,8 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Re
   aborted: AbortPhase | null = null;
   abortReason: AbortReason | null = null;
   place = -1;
+  ahead: Waiting | null = null;
+  behind: Waiting | null = null;
 
   constructor(exchange: Exchange, owner: CallOwner) {
     this.exchange = exchange;

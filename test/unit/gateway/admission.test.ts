@@ -169,6 +169,8 @@ describe('admission of requests', () => {
 
 describe('Admission', () => {
   const waiter = (log: string[], name: string, queuedAt: number): Waiting => ({
+    ahead: null,
+    behind: null,
     queuedAt,
     mountName: name,
     admit: () => void log.push(`${name} in`),
