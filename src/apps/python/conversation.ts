@@ -100,9 +100,10 @@ export class Conversation implements LaneUser, AsyncIterator<Uint8Array> {
     return DONE;
   }
 
-  head([status = '', ...pairs]: readonly string[], { bytes, flags, rest }: Frame): void {
+  head(fields: readonly string[], { bytes, flags, rest }: Frame): void {
+    const status = fields[0] ?? '';
     const headers: HeaderList = [];
-    for (let at = 0; at + 1 < pairs.length; at += 2) headers.push([pairs[at] ?? '', pairs[at + 1] ?? '']);
+    for (let at = 1; at + 1 < fields.length; at += 2) headers.push([fields[at] ?? '', fields[at + 1] ?? '']);
     const isWhole = (flags & FrameFlag.Fin) !== 0;
     if (isWhole && rest > 0) this.#addLength(status, headers, bytes.length + rest);
     const isLast = isWhole && rest === 0;
@@ -155,7 +156,7 @@ export class Conversation implements LaneUser, AsyncIterator<Uint8Array> {
   }
 
   sent(): void {
-    if (this.#options.follows) void this.#pump();
+    void this.#pump();
   }
 
   refused(): void {
