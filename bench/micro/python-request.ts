@@ -58,7 +58,10 @@ const lane = new Lane(
 answer(HELLO);
 
 const lanes = { isDown: false, take: () => lane, wait: never, forget: ignore, abandon: never };
-const { connection, written } = fastcgiConnection(pythonApplication(lanes as unknown as LaneServer, never));
+const { connection, written } = fastcgiConnection(
+  pythonApplication(lanes as unknown as LaneServer, never),
+  false,
+);
 
 function request(): void {
   connection.receive(FASTCGI_REQUEST);

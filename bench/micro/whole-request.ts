@@ -17,7 +17,10 @@ export const never = (): never => {
 const ignore = (): void => undefined;
 
 /** `written`: bytes that the connection has sent so far. */
-export function fastcgiConnection(app: Application): {
+export function fastcgiConnection(
+  app: Application,
+  showsEnviron = true,
+): {
   connection: FastcgiConnection;
   written: () => number;
 } {
@@ -29,6 +32,7 @@ export function fastcgiConnection(app: Application): {
         host: null,
         name: '/',
         app,
+        showsEnviron,
         env: [],
         limits: { bodySize: 0, bodyTimeout: 60_000, sendTimeout: 60_000 },
         responseHeadersSize: 64 * 1024,

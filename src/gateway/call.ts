@@ -5,7 +5,7 @@ import type { CallOwner } from './call-owner.ts';
 import { Cancellation } from './cancellation.ts';
 import type { HeaderList, Tunnel } from './contract.ts';
 import { Delivery, type DeliveryOwner } from './delivery.ts';
-import { makeEnviron, type RequestEnviron } from './environ.ts';
+import { exposeSignal, makeEnviron, type RequestEnviron } from './environ.ts';
 import { type ErrorPage, errorPage } from './error-page.ts';
 import { ErrorLines, type LineSink } from './error-stream.ts';
 import { GatewayError } from './errors.ts';
@@ -231,6 +231,7 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Re
     const response = this.#newResponse(mount.responseHeadersSize);
     const delivery = new Delivery(this.exchange, response, this);
     this.#delivery = delivery;
+    if (mount.showsEnviron) exposeSignal(this.environ);
     if (this.environ['HTTP_UPGRADE'] !== undefined && mayUpgrade(this.environ, this.exchange))
       this.environ['viaduct.upgrade'] = (headers?: HeaderList) => this.#upgrade(response, headers);
     if (this.#span === null) delivery.start(mount.app, this.environ);

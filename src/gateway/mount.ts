@@ -8,6 +8,8 @@ import type { MountPoint } from './mounts.ts';
 export interface Mount extends MountPoint {
   readonly name: string;
   readonly app: Application;
+  /** Code of others gets to see the environ: its app, or a middleware. */
+  readonly showsEnviron: boolean;
   /** The deployer's own environ keys. */
   readonly env: readonly (readonly [name: string, value: string])[];
   readonly limits: ExchangeLimits;

@@ -157,6 +157,10 @@ async function openLanes(
   return server;
 }
 
+/** Apps of node:http and Python get what is made of it. */
+const showsEnviron = (mount: MountConfig): boolean =>
+  mount.middleware.length > 0 || mount.interface === 'wsgi' || mount.interface === 'fetch';
+
 function makeMount(mount: MountConfig, app: Application, admission: Admission, metrics: MountMetrics): Mount {
   const { limits, timeouts } = mount;
   metrics.watchQueue(limits.queue, () => {
@@ -168,6 +172,7 @@ function makeMount(mount: MountConfig, app: Application, admission: Admission, m
     host: mount.host,
     name: mount.name,
     app,
+    showsEnviron: showsEnviron(mount),
     // A Python app has them as environment of its processes.
     env:
       mount.python === null

@@ -140,6 +140,7 @@ export function makeMount(app: Application, options: StageOptions = {}): Mount {
     host: null,
     name: '/',
     app,
+    showsEnviron: true,
     env: [],
     limits: { bodySize: 0, bodyTimeout: 60_000, sendTimeout: 60_000 },
     responseHeadersSize: 65_536,

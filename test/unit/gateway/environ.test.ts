@@ -4,6 +4,7 @@ import { expect } from 'chai';
 import { type Environ } from '../../../src/gateway/contract.ts';
 import {
   completeEnviron,
+  exposeSignal,
   makeEnviron,
   type RequestEnviron,
   type RequestPath,
@@ -262,5 +263,17 @@ describe('environ, what else comes in', () => {
     environ['viaduct.signal'] = signal;
     expect(environ['viaduct.signal']).to.equal(signal);
     expect(Object.keys(environ).filter((key) => key === 'viaduct.signal')).to.have.lengthOf(1);
+  });
+
+  it('the signal is a key to list and to copy once it is exposed, and is there before', () => {
+    const keys = (environ: Environ): string[] =>
+      Object.keys(environ).filter((key) => key === 'viaduct.signal');
+    const { environ } = fill();
+    expect(keys(environ)).to.deep.equal([]);
+    const signal = environ['viaduct.signal'];
+    expect(signal).to.be.instanceOf(AbortSignal);
+    exposeSignal(environ as RequestEnviron);
+    expect(keys(environ)).to.have.lengthOf(1);
+    expect({ ...environ }['viaduct.signal']).to.equal(signal);
   });
 });
