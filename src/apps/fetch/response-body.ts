@@ -21,7 +21,8 @@ export async function firstChunks(stream: ReadableStream): Promise<FirstChunks> 
   const reader = stream.getReader() as ReadableStreamDefaultReader<Uint8Array>;
   const chunks: Uint8Array[] = [];
   const later = new Promise<typeof LATER>((resolve) => {
-    setImmediate(resolve, LATER);
+    // The stream of a Blob needs a second turn of the event loop (Node 24).
+    setImmediate(() => setImmediate(resolve, LATER));
   });
   for (let size = 0; ;) {
     const pending = reader.read() as Promise<Step>;

@@ -7,7 +7,7 @@ import { whenCancelled } from '../../gateway/environ.ts';
 import { GatewayError } from '../../gateway/errors.ts';
 import { isPeekable } from '../../gateway/input.ts';
 import { isThenable } from '../../gateway/iteration.ts';
-import { closeResponse, hasBody, joinSocket, leaveSocket, NEED_DRAIN } from './internals.ts';
+import { closeResponse, END_CALLBACKS, hasBody, joinSocket, leaveSocket, NEED_DRAIN } from './internals.ts';
 import type { NodeApp } from './node-app.ts';
 import { makeRequest } from './request.ts';
 import { makeResponse, type ResponseSink } from './response.ts';
@@ -179,6 +179,7 @@ export class Conversation implements SocketOwner, ResponseSink {
       req.readableFlowing !== null ||
       this.#dones.length > 1 ||
       res.listenerCount('finish') > 0 ||
+      hasEndCallbacks(res) ||
       res.listenerCount('close') > 0 ||
       // write() after end() is an error a tick later, but only of a response that is not closed.
       res.listenerCount('error') > 0 ||
@@ -296,6 +297,9 @@ const received = (conversation: Conversation, chunk: Uint8Array): void => conver
 
 /** What node:http destroys a request with when its client leaves. */
 const aborted = (): Error => Object.assign(new Error('aborted'), { code: 'ECONNRESET' });
+
+const hasEndCallbacks = (res: ServerResponse): boolean =>
+  END_CALLBACKS !== undefined && (res as unknown as Record<symbol, unknown>)[END_CALLBACKS] !== null;
 
 const isWatched = (req: IncomingMessage): boolean =>
   req.listenerCount('end') > 0 || req.listenerCount('close') > 0;

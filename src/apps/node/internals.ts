@@ -59,6 +59,8 @@ export const OUT_HEADERS = symbols.get('kOutHeaders');
 /** Whether a write() has returned false and 'drain' is still owed. */
 export const NEED_DRAIN = symbols.get('kNeedDrain');
 
+/** Callbacks of end(), where they are no listeners for 'finish' (Node 24): null, or a list. */
+export const END_CALLBACKS = symbols.get('kEndCallbacks');
 /** What _send() is given for a callback when the app has given none. */
 export const NO_CALLBACK = noCallback;
 
