@@ -152,11 +152,8 @@ export class Call implements RequestRecord, Waiting, LineSink, DeliveryOwner, Re
   #tooLong(): void {
     this.#metrics.timedOut();
     const limit = this.#mount?.requestTimeout ?? 0;
-    const error = new GatewayError(
-      'ERR_GATEWAY_TIMEOUT',
-      `The request took longer than timeouts.request, ${limit} ms`,
-    );
-    this.#cutOff(error, 'request_timeout');
+    const message = `The request took longer than timeouts.request, ${limit} ms`;
+    this.#cutOff(new GatewayError('ERR_GATEWAY_TIMEOUT', message), 'request_timeout');
   }
 
   /** The server stops and cannot wait for it any longer. A tunnel has no other end: there nobody has failed. */
