@@ -156,7 +156,7 @@ export class Conversation implements LaneUser, AsyncIterator<Uint8Array> {
   }
 
   sent(): void {
-    void this.#pump();
+    if (this.#options.follows) void this.#pump();
   }
 
   refused(): void {

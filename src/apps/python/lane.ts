@@ -49,7 +49,7 @@ export interface LaneUser {
   closeFailed(error: PythonError): void;
   /** Whole lines for wsgi.errors; some may come after the request is over. */
   log(text: string): void;
-  /** A request with a body that follows it has gone out. */
+  /** The request has gone out, but for the body that follows it. */
   sent(): void;
   /** The thread was leaving: the request has not gone out, and can go elsewhere. */
   refused(): void;
@@ -113,7 +113,8 @@ export class Lane {
     );
     this.#owner = owner;
     socket.on('drain', () => this.#user?.drained());
-    socket.on('error', (error: NodeJS.ErrnoException) => this.#failed(error));
+    // 'close' follows.
+    socket.on('error', () => undefined);
     socket.on('end', () => this.#close());
     socket.on('close', () => this.#close());
   }
@@ -137,13 +138,10 @@ export class Lane {
     this.#user = user;
     this.#owesBody = hasBody;
     this.startedAt = performance.now();
-    if (!hasBody) {
-      // A callback would cost it a tick.
-      this.#socket.write(frame);
-      return;
-    }
     this.#socket.write(frame, (error) => {
-      if (user === this.#user && (error === null || error === undefined)) user.sent();
+      if (user !== this.#user) return;
+      if (error === null || error === undefined) user.sent();
+      else this.#refuse(user);
     });
   }
 
@@ -176,13 +174,8 @@ export class Lane {
     this.#close();
   }
 
-  /**
-   * Where a request cannot be written, the thread had shut down its side (worker.py, Lane.leave): it calls no application for
-   * what is not there wholly. After any other error 'close' follows.
-   */
-  #failed({ syscall }: NodeJS.ErrnoException): void {
-    const user = this.#user;
-    if (syscall !== 'write' || this.#state !== 'waiting' || user === null) return;
+  /** The thread had shut down its side (worker.py, Lane.leave): it calls no application for what is not there wholly. */
+  #refuse(user: LaneUser): void {
     this.destroy();
     user.refused();
   }

@@ -98,8 +98,9 @@ export function encodeStdout(
 ): Uint8Array[] {
   let size = head.length;
   for (const chunk of body) size += chunk.length;
-  const isShort = size - head.length < FIRST_SIGHT && size <= MAX_CONTENT_LENGTH;
-  return size <= COALESCE || isShort
+  // Of a head with less than that behind it there is next to nothing to copy, and encodeSmall() pads it.
+  const isHead = size - head.length < FIRST_SIGHT && size <= MAX_CONTENT_LENGTH;
+  return size <= COALESCE || isHead
     ? [encodeSmall(id, head, body, size, last)]
     : encodeLarge(id, head, body, size, last);
 }

@@ -102,7 +102,7 @@ describe('apps/python/lane', () => {
       await turn();
       expect(lane.state).to.equal('waiting');
       await socket.feed(head(Flag.FIN, 'body'));
-      expect(news()).to.deep.equal([`${name} head 200 OK|X-A|1|X-B|2 body`, 'idle']);
+      expect(news()).to.deep.equal([`${name} sent`, `${name} head 200 OK|X-A|1|X-B|2 body`, 'idle']);
     }
     expect(socket.frames.map(({ kind }) => kind)).to.deep.equal([Kind.REQ, Kind.REQ]);
   });
@@ -113,14 +113,14 @@ describe('apps/python/lane', () => {
     await socket.feed(head(0, 'a'), buildFrame(Kind.DATA, 0, '', 'b'), buildFrame(Kind.LOG, 0, '', 'said\n'));
     expect(lane.state).to.equal('answering');
     await socket.feed(buildFrame(Kind.DATA, Flag.FIN, ''));
-    expect(news().slice(1)).to.deep.equal(['user data b', 'user log said\n', 'user data  last', 'idle']);
+    expect(news().slice(2)).to.deep.equal(['user data b', 'user log said\n', 'user data  last', 'idle']);
   });
 
   it('tells what the application raised, with its traceback', async () => {
     lane.start(user(), REQUEST, false);
     await turn();
     await socket.feed(buildFrame(Kind.ERR, 0, '', 'ValueError\0nö\0Traceback:\n  here\n'));
-    expect(news()).to.deep.equal(['user failed ValueError: nö at Traceback:\n  here', 'idle']);
+    expect(news()).to.deep.equal(['user sent', 'user failed ValueError: nö at Traceback:\n  here', 'idle']);
   });
 
   it('gives what close() says to the request it belongs to, whatever runs by then', async () => {
@@ -134,9 +134,10 @@ describe('apps/python/lane', () => {
       buildFrame(Kind.ERR, Flag.CLOSE, '', 'E\0m\0t'),
       head(Flag.FIN),
     );
-    expect(news()).to.deep.equal([
+    expect(news().slice(1)).to.deep.equal([
       'one head 200 OK|X-A|1|X-B|2 ',
       'idle, closing',
+      'two sent',
       'one log late\n',
       'one close failed E: m',
       'two head 200 OK|X-A|1|X-B|2 ',
@@ -148,7 +149,6 @@ describe('apps/python/lane', () => {
     const one = user('one');
     lane.start(one, STREAMED, true);
     await turn();
-    expect(news()).to.deep.equal(['one sent']);
     lane.sendBody(one, Buffer.from('abc'));
     lane.endBody(one, false);
     await socket.feed(head(Flag.FIN));
@@ -171,10 +171,20 @@ describe('apps/python/lane', () => {
   });
 
   it('says that a request was refused where it could not be written, and not that it was lost', async () => {
-    socket.failure = Object.assign(new Error('EPIPE'), { code: 'EPIPE', syscall: 'write' });
+    socket.failure = Object.assign(new Error('EPIPE'), { code: 'EPIPE' });
     lane.start(user(), REQUEST, false);
     await turn();
     expect(news()).to.deep.equal(['closed', 'user refused']);
+  });
+
+  it('does not call a request refused whose body could not be written: it may run already', async () => {
+    const streaming = user();
+    lane.start(streaming, STREAMED, true);
+    await turn();
+    socket.failure = Object.assign(new Error('EPIPE'), { code: 'EPIPE', syscall: 'write' });
+    lane.sendBody(streaming, Buffer.from('abc'));
+    await turn();
+    expect(news()).to.deep.equal(['user sent', 'closed', 'user lost']);
   });
 
   it('says that a request was lost where the thread goes', async () => {
@@ -182,14 +192,14 @@ describe('apps/python/lane', () => {
     await turn();
     socket.push(null);
     await turn();
-    expect(news()).to.deep.equal(['closed', 'user lost']);
+    expect(news()).to.deep.equal(['user sent', 'closed', 'user lost']);
   });
 
   it('tells nobody anything once it was destroyed', async () => {
     lane.start(user(), REQUEST, false);
     await turn();
     lane.destroy();
-    expect(news()).to.deep.equal(['closed']);
+    expect(news()).to.deep.equal(['user sent', 'closed']);
     await turn();
     expect(news()).to.deep.equal([]);
     expect(socket.destroyed).to.equal(true);
@@ -199,7 +209,7 @@ describe('apps/python/lane', () => {
     lane.start(user(), REQUEST, false);
     await turn();
     await socket.feed(buildFrame(Kind.DATA, 0, '', 'x'));
-    expect(news()).to.deep.equal(['closed', 'user lost Cannot take DATA: no HEAD went before']);
+    expect(news()).to.deep.equal(['user sent', 'closed', 'user lost Cannot take DATA: no HEAD went before']);
   });
 
   it('ends where a response comes that nobody asked for', async () => {
