@@ -1,4 +1,4 @@
-// A whole request for a Python app inside the process: from bytes to a frame on its lane, and from the thread's answer to
+// A whole request for a Python app inside the process: from bytes to a frame for an inbox, and from the thread's answer to
 // bytes. No socket, no Python: what is left of `npm run bench`'s CPU per request beyond this is those.
 // Build, then: node dist/bench/micro/python-request.js
 import { Buffer } from 'node:buffer';
@@ -6,7 +6,8 @@ import { EventEmitter } from 'node:events';
 import type { Duplex } from 'node:stream';
 import { bench, do_not_optimize, run } from 'mitata';
 import { pythonApplication } from '../../src/apps/python/application.ts';
-import { FrameFlag, FrameType, LANE_VERSION } from '../../src/apps/python/frames.ts';
+import { FrameFlag, FrameType, inboxFrame, LANE_VERSION } from '../../src/apps/python/frames.ts';
+import type { Asker } from '../../src/apps/python/dispatch.ts';
 import { Lane } from '../../src/apps/python/lane.ts';
 import type { LaneServer } from '../../src/apps/python/lane-server.ts';
 import { FASTCGI_REQUEST } from './stock-request.ts';
@@ -25,39 +26,46 @@ function frame(type: number, flags: number, aux: number, head: string, body: str
   return Buffer.concat([header, bytes]);
 }
 
-const HELLO = frame(FrameType.Hello, 0, LANE_VERSION, '1\x000\x000\0feed', '');
-const ANSWER = frame(
-  FrameType.Head,
-  FrameFlag.Fin,
-  200,
-  '200 OK\0Content-Type\0text/plain\0Content-Length\x0014',
-  'Hello, World!\n',
-);
+const HELLO = frame(FrameType.Hello, 0, LANE_VERSION, '1\x000\x000\0feed\0inbox', '');
+const ANSWER = Buffer.concat([
+  frame(FrameType.Claim, 0, 0, '', ''),
+  frame(
+    FrameType.Head,
+    FrameFlag.Fin,
+    200,
+    '200 OK\0Content-Type\0text/plain\0Content-Length\x0014',
+    'Hello, World!\n',
+  ),
+]);
 
-/** A thread that answers when it is asked. */
+/** The connection of a thread that only answers. */
 const socket = Object.assign(new EventEmitter(), {
-  asked: 0,
-  write(): boolean {
-    this.asked += 1;
-    return true;
-  },
+  write: never,
   resume: ignore,
   pause: never,
   destroy: never,
   cork: never,
   uncork: never,
 });
+let asker: Asker | null = null;
 let answer: (bytes: Buffer) => void = never;
 const lane = new Lane(
   (receive) => {
     answer = receive;
     return { socket: socket as unknown as Duplex, keep: (part) => Buffer.from(part) };
   },
-  { greets: () => true, opened: ignore, idle: ignore, closed: never },
+  { greets: () => true, opened: ignore, claimed: () => asker, idle: ignore, closed: never },
 );
 answer(HELLO);
 
-const lanes = { isDown: false, take: () => lane, wait: never, forget: ignore, abandon: never };
+const lanes = {
+  isDown: false,
+  post(user: Asker): void {
+    asker = user;
+    do_not_optimize(inboxFrame(0, user.request));
+  },
+  giveUp: never,
+};
 const { connection, written } = fastcgiConnection(
   pythonApplication(lanes as unknown as LaneServer, never),
   false,
@@ -69,7 +77,7 @@ function request(): void {
 }
 
 request();
-if (socket.asked === 0 || written() === 0) throw new Error('Cannot measure: the request was not answered');
+if (lane.state !== 'idle' || written() === 0) throw new Error('Cannot measure: the request was not answered');
 
 bench('FastCGI request for Python: bytes to frame, frame to bytes', () => {
   request();

@@ -1,7 +1,27 @@
 // Lane frames as the tests build and read them: by hand from the table in src/apps/python/frames.ts, with none of its code.
 
-export const Kind = { REQ: 1, BODY: 2, HEAD: 3, DATA: 4, ERR: 5, LOG: 6, HELLO: 7 } as const;
-export const Flag = { FIN: 1, BODY_FOLLOWS: 2, ABORTED: 4, CLOSING: 8, POST: 16, CLOSE: 32 } as const;
+export const Kind = {
+  REQ: 1,
+  BODY: 2,
+  HEAD: 3,
+  DATA: 4,
+  ERR: 5,
+  LOG: 6,
+  HELLO: 7,
+  CLAIM: 8,
+  CALL: 9,
+  LEAVE: 10,
+  DROP: 11,
+} as const;
+export const Flag = {
+  FIN: 1,
+  BODY_FOLLOWS: 2,
+  ABORTED: 4,
+  CLOSING: 8,
+  POST: 16,
+  CLOSE: 32,
+  WAITS: 64,
+} as const;
 
 export interface WholeFrame {
   readonly kind: number;
@@ -12,12 +32,15 @@ export interface WholeFrame {
 }
 
 export const FRAME_HEADER = 12;
+/** What is written to an inbox, and read from it, at once. */
+export const INBOX_FRAME = 4096;
 
 export function buildFrame(
   kind: number,
   flags: number,
   head: string,
   bytes: Uint8Array | string = '',
+  aux = 0,
 ): Buffer {
   const headBytes = Buffer.from(head, 'latin1');
   const body = Buffer.from(bytes as string);
@@ -25,6 +48,7 @@ export function buildFrame(
   header.writeUInt32LE(headBytes.length + body.length, 0);
   header.writeUInt8(kind, 4);
   header.writeUInt8(flags, 5);
+  header.writeUInt16LE(aux, 6);
   header.writeUInt32LE(headBytes.length, 8);
   return Buffer.concat([header, headBytes, body]);
 }

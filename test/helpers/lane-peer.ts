@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { PROGRAM } from '../../src/apps/python/program.ts';
+import { InboxEnd } from './inbox-end.ts';
 import { buildFrame, Flag, FRAME_HEADER, Kind, readFrames, type WholeFrame } from './lane-frames.ts';
 import { projectRoot } from './project.ts';
 import { makeTempDir, removeTempDir } from './temp.ts';
@@ -56,14 +57,27 @@ export class LaneEnd {
   hello: WholeFrame | null = null;
   ended = false;
   errorCode: string | null = null;
+  /** Tickets it has claimed. */
+  readonly claims: number[] = [];
   readonly socket: Socket;
+  readonly #folder: string;
+  readonly #lanes: readonly LaneEnd[];
+  /** The ticket of the last request that was begun here. */
+  #begun = -1;
   #pending: Buffer[] = [];
   #size = 0;
   /** So many bytes must be there before it is worth a look. */
   #wanted = FRAME_HEADER;
 
-  constructor(socket: Socket) {
+  /**
+   * @param folder where inboxes are
+   * @param lanes all that have the same inbox
+   */
+  constructor(socket: Socket, folder: string, lanes: readonly LaneEnd[]) {
     this.socket = socket;
+    this.#folder = folder;
+    this.#lanes = lanes;
+    this.#folder = folder;
     socket.on('data', (chunk: Buffer) => this.#push(chunk));
     socket.on('end', () => (this.ended = true));
     socket.on('close', () => (this.ended = true));
@@ -75,13 +89,20 @@ export class LaneEnd {
   }
 
   send(kind: number, flags: number, head: string, bytes: Uint8Array | string = ''): void {
-    this.socket.write(buildFrame(kind, flags, head, bytes));
+    const frame = buildFrame(kind, flags, head, bytes);
+    // A body may be sent before its thread has called for the request.
+    if (!this.inbox.append(this.#begun, frame)) this.socket.write(frame);
   }
 
-  /** Sends REQ, the body inside it, or `null` for one that follows. */
-  begin(environ: Readonly<Record<string, string>>, body: Uint8Array | string | null = ''): void {
+  get inbox(): InboxEnd {
+    return InboxEnd.at(join(this.#folder, this.hello?.head[4] ?? ''));
+  }
+
+  /** Puts a request into the inbox of its process, with its body or `null` for one that follows; gives the ticket. */
+  begin(environ: Readonly<Record<string, string>>, body: Uint8Array | string | null = ''): number {
     const head = Object.entries(requestEnviron(environ, body)).flat().join('\0');
-    this.send(Kind.REQ, body === null ? Flag.BODY_FOLLOWS : 0, head, body ?? '');
+    this.#begun = this.inbox.request(head, body);
+    return this.#begun;
   }
 
   /** Waits for the end of the response that comes next. */
@@ -98,8 +119,12 @@ export class LaneEnd {
     environ: Readonly<Record<string, string>>,
     body: Uint8Array | string | null = '',
   ): Promise<LaneAnswer> {
-    this.begin(environ, body);
-    return this.answer();
+    const ticket = this.begin(environ, body);
+    const lane = await waitFor(
+      () => this.#lanes.find(({ claims, ended }) => claims.includes(ticket) || (ended && this.ended)),
+      { what: 'a thread to take it', interval: 1 },
+    );
+    return lane.answer();
   }
 
   /** The first frame of that kind that is there or comes; it is taken out. */
@@ -125,6 +150,11 @@ export class LaneEnd {
     return at === -1 ? null : at + 1;
   }
 
+  #claim({ aux, flags }: WholeFrame): void {
+    this.claims.push(aux);
+    if ((flags & Flag.WAITS) !== 0) this.socket.write(this.inbox.called(aux));
+  }
+
   #push(chunk: Buffer): void {
     this.#pending.push(chunk);
     this.#size += chunk.length;
@@ -136,6 +166,7 @@ export class LaneEnd {
     this.#wanted = wanted;
     for (const frame of frames) {
       if (this.hello === null) this.hello = frame;
+      else if (frame.kind === Kind.CLAIM) this.#claim(frame);
       else this.frames.push(frame);
     }
   }
@@ -201,7 +232,7 @@ export class PythonPeer {
     child.stderr?.on('data', (chunk: Buffer) => (this.stderr += String(chunk)));
     this.control.on('data', (chunk: Buffer) => this.#hear(String(chunk)));
     this.control.on('error', () => undefined);
-    server.on('connection', (socket: Socket) => this.lanes.push(new LaneEnd(socket)));
+    server.on('connection', (socket: Socket) => this.lanes.push(new LaneEnd(socket, dir, this.lanes)));
   }
 
   /** Starts the program and configures it; see ready(). Its control channel is descriptor 3, its group its own. */
@@ -266,6 +297,16 @@ export class PythonPeer {
     return lane;
   }
 
+  /** Begins a request that its thread has to call for, with a body that follows: the lane of that thread, and the other ones. */
+  async streamed(environ: Readonly<Record<string, string>>): Promise<[busy: LaneEnd, ...others: LaneEnd[]]> {
+    const ticket = this.lane.begin(environ, null);
+    const busy = await waitFor(() => this.live.find(({ claims }) => claims.includes(ticket)), {
+      what: 'a thread to take it',
+      interval: 1,
+    });
+    return [busy, ...this.live.filter((lane) => lane !== busy)];
+  }
+
   tell(message: Message): void {
     this.control.write(`${JSON.stringify(message)}\n`);
   }
@@ -303,6 +344,7 @@ export class PythonPeer {
     this.control.destroy();
     for (const { socket } of this.lanes) socket.destroy();
     this.#server.close();
+    InboxEnd.closeAll(this.dir);
     await removeTempDir(this.dir);
   }
 

@@ -1,6 +1,6 @@
 // The gateway application of a Python mount: hands each request to a thread, and its answer to the gateway. Knows neither
 // processes nor how lanes come and go.
-import { INLINE_BODY, encodeRequest } from './frames.ts';
+import { INLINE_BODY, encodeHead } from './frames.ts';
 import type { Application, Environ } from '../../gateway/contract.ts';
 import { GatewayError } from '../../gateway/errors.ts';
 import { isPeekable } from '../../gateway/input.ts';
@@ -19,8 +19,8 @@ export function pythonApplication(lanes: LaneServer, unavailable: Application): 
     const begin = (body: Uint8Array | null): LateBody => {
       const hasBody = body === null || body.length > 0;
       const tries = !hasBody && IDEMPOTENT.has(environ.REQUEST_METHOD) ? 2 : 1;
-      const frame = encode(environ, body);
-      return new Conversation({ lanes, environ, startResponse, frame, follows: body === null, tries }).run();
+      const request = { head: headOf(environ), body };
+      return new Conversation({ lanes, environ, startResponse, request, tries }).run();
     };
     return hasNoBody(environ) ? begin(EMPTY) : firstPiece(environ).then(begin);
   };
@@ -44,7 +44,7 @@ async function firstPiece(environ: Environ): Promise<Uint8Array | null> {
 
 const EMPTY = new Uint8Array(0);
 
-function encode(environ: Environ, body: Uint8Array | null): Buffer {
+function headOf(environ: Environ): string {
   const names = Object.keys(environ);
   // Five times as fast as a look-up each. A signal that is there is no text, and reading it would make it.
   const values = Object.hasOwn(environ, 'viaduct.signal')
@@ -56,7 +56,7 @@ function encode(environ: Environ, body: Uint8Array | null): Buffer {
     if (typeof value === 'string') fields.push(names[at] as string, value);
   }
   try {
-    return encodeRequest(fields, body);
+    return encodeHead(fields);
   } catch (error) {
     if (error instanceof TypeError) throw new GatewayError('ERR_PYTHON_ENVIRON', error.message);
     throw error;

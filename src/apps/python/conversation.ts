@@ -7,18 +7,23 @@ import { GatewayError } from '../../gateway/errors.ts';
 import { isPeekable } from '../../gateway/input.ts';
 import { LateBody } from '../../gateway/late-body.ts';
 import { requestUri } from '../../gateway/path.ts';
-import { type Frame, type FrameError, FrameFlag, INLINE_BODY } from './frames.ts';
-import type { Lane, LaneUser, PythonError } from './lane.ts';
+import type { Asker, Posted } from './dispatch.ts';
+import {
+  fitsInbox,
+  type Frame,
+  type FrameError,
+  FrameFlag,
+  INLINE_BODY,
+  type LaneRequest,
+} from './frames.ts';
+import type { Lane, PythonError } from './lane.ts';
 import type { LaneServer } from './lane-server.ts';
 
 export interface ConversationOptions {
   readonly lanes: LaneServer;
   readonly environ: Environ;
   readonly startResponse: StartResponse;
-  /** REQ. */
-  readonly frame: Buffer;
-  /** The body has to be streamed. */
-  readonly follows: boolean;
+  readonly request: LaneRequest;
   /** Lanes it may be sent to, one after the other, as long as nothing was answered. */
   readonly tries: number;
 }
@@ -36,7 +41,10 @@ interface Reader {
 
 const DONE: IteratorResult<Uint8Array> = { done: true, value: undefined };
 
-export class Conversation implements LaneUser, AsyncIterator<Uint8Array> {
+export class Conversation implements Asker, AsyncIterator<Uint8Array> {
+  posted: Posted | null = null;
+  startedAt = 0;
+  readonly request: LaneRequest;
   readonly #options: ConversationOptions;
   readonly #errors: Environ['wsgi.errors'];
   #triesLeft: number;
@@ -59,6 +67,7 @@ export class Conversation implements LaneUser, AsyncIterator<Uint8Array> {
 
   constructor(options: ConversationOptions) {
     this.#options = options;
+    this.request = options.request;
     this.#triesLeft = options.tries;
     this.#errors = options.environ['wsgi.errors'];
   }
@@ -155,14 +164,15 @@ export class Conversation implements LaneUser, AsyncIterator<Uint8Array> {
     this.#over(new GatewayError('ERR_PYTHON_LOST', `The request was lost: ${what}`));
   }
 
-  sent(): void {
-    if (this.#options.follows) void this.#pump();
+  claimed(lane: Lane): void {
+    this.#lane = lane;
+    if (fitsInbox(this.request)) return;
+    lane.call(this.request);
+    if (this.request.body === null) void this.#pump(lane);
   }
 
-  refused(): void {
-    this.#lane = null;
-    this.#triesLeft += 1;
-    this.#start();
+  tooLate(): void {
+    this.#over(new GatewayError('ERR_PYTHON_BUSY', 'No Python thread came free within timeouts.queue'));
   }
 
   drained(): void {
@@ -173,27 +183,11 @@ export class Conversation implements LaneUser, AsyncIterator<Uint8Array> {
 
   #start(): void {
     this.#triesLeft -= 1;
-    const { lanes } = this.#options;
-    const lane = lanes.take();
-    if (lane === null) lanes.wait(this.#send);
-    else this.#send(lane);
+    this.#options.lanes.post(this);
   }
 
-  readonly #send = (lane: Lane | null): void => {
-    if (lane === null) {
-      const message = 'No Python thread came free within timeouts.queue';
-      this.#over(new GatewayError('ERR_PYTHON_BUSY', message));
-      return;
-    }
-    const { frame, follows } = this.#options;
-    this.#lane = lane;
-    lane.start(this, frame, follows);
-  };
-
   /** The request body, until it or the response ends. */
-  async #pump(): Promise<void> {
-    const lane = this.#lane;
-    if (lane === null) return;
+  async #pump(lane: Lane): Promise<void> {
     const input = this.#options.environ['wsgi.input'];
     const read = (): Promise<Uint8Array> =>
       isPeekable(input) ? input.read1(INLINE_BODY) : input.read(INLINE_BODY);
@@ -221,7 +215,7 @@ export class Conversation implements LaneUser, AsyncIterator<Uint8Array> {
     const reader = this.#reader;
     if (this.#discarded >= 0) {
       this.#discarded += chunk.length;
-      if (this.#discarded > DISCARD_LIMIT) this.#abandon(false);
+      if (this.#discarded > DISCARD_LIMIT) this.#giveUp(false);
     } else if (reader !== null) {
       this.#reader = null;
       reader.resolve({ done: false, value: chunk });
@@ -257,20 +251,18 @@ export class Conversation implements LaneUser, AsyncIterator<Uint8Array> {
   }
 
   #aborted(reason: Error): void {
-    this.#options.lanes.forget(this.#send);
     const isOverdue = reason instanceof GatewayError && reason.code === 'ERR_GATEWAY_TIMEOUT';
-    this.#abandon(isOverdue);
+    this.#giveUp(isOverdue);
     this.#over(reason);
   }
 
-  /** Gives the thread's connection up, which tells it that nobody waits. */
-  #abandon(isOverdue: boolean): void {
-    const lane = this.#lane;
-    if (lane === null) return;
+  /** The thread is told that nobody waits. */
+  #giveUp(isOverdue: boolean): void {
+    if (this.#isOver && this.#lane === null) return;
     this.#lane = null;
     const { environ, lanes } = this.#options;
     const { REQUEST_METHOD: method, 'viaduct.request_id': requestId } = environ;
-    lanes.abandon(lane, { requestId, method, uri: requestUri(environ) }, isOverdue);
+    lanes.giveUp(this, { requestId, method, uri: requestUri(environ) }, isOverdue);
     this.#whenOver?.();
   }
 

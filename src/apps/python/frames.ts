@@ -8,7 +8,7 @@
 //      u32      u8     u8      u16   u32          NUL-joined latin-1 fields
 //
 //   type     sent by  flags               aux      head                                        bytes
-//   1 REQ    worker   BODY_FOLLOWS        0        name NUL value NUL name NUL value ...       the whole request body,
+//   1 REQ    worker   BODY_FOLLOWS        ticket   name NUL value NUL name NUL value ...       the whole request body,
 //                                                  (what differs from request to request;      up to INLINE_BODY bytes;
 //                                                  constants came with the configuration)      none with BODY_FOLLOWS
 //   2 BODY   worker   FIN, ABORTED        0        none                                        a piece of the request body
@@ -20,32 +20,66 @@
 //                                                                                              wsgi.errors, whole lines, each
 //                                                                                              ended by "\n"
 //   7 HELLO  Python   0                   VERSION  process id NUL process number NUL           none
-//                                                  thread number NUL token
+//                                                  thread number NUL token NUL name of inbox
+//   8 CLAIM  Python   WAITS               ticket   none                                        none
+//   9 CALL   worker   0                   ticket   none                                        none
+//  10 LEAVE  worker   0                   0        none                                        none
+//  11 DROP   worker   0                   0        none                                        none
 //
-// A lane opens with HELLO, and then serves one request at a time:
+// Requests do not come over a lane: they wait in the inbox of the process, a FIFO from which whichever of its threads is
+// free takes the next (inbox.ts). What is written there is always INBOX_FRAME bytes, so that each read(2) takes one request:
+// a REQ that fits, or CALL for one that does not. The thread says CLAIM with the ticket of what it has taken, right
+// before its first frame for a REQ, at once and with WAITS for CALL; the worker then sends REQ over the lane, or DROP if
+// nobody wants an answer any more. The thread that takes LEAVE closes its lane and opens a new one.
 //
-//   idle --REQ--> waiting --HEAD--> answering --FIN on HEAD or DATA--> idle
-//                 waiting, answering --ERR without CLOSE (POST says that HEAD went before)--> idle
+// A lane opens with HELLO, and then carries one answer at a time:
+//
+//   idle --CLAIM--> waiting --HEAD--> answering --FIN on HEAD or DATA--> idle
+//                   waiting, answering --ERR without CLOSE (POST says that HEAD went before)--> idle
 //
 // - BODY_FOLLOWS: BODY frames come, the last of them with FIN, also where the response ends first: the thread drops them
-//   up to that FIN and only then reads the next REQ. FIN with ABORTED: the body breaks off here, reading it raises OSError.
-// - CLOSING: the app's close() runs only now, so a REQ sent to this lane waits for it. ERR or LOG with CLOSE come from
-//   that close(): they belong to the request that has ended, whatever was sent in between, and change no state.
-// - A worker that wants no more of a response closes the connection; the thread then calls close() and opens a new lane.
+//   up to that FIN and only then goes on. FIN with ABORTED: the body breaks off here, reading it raises OSError.
+// - CLOSING: the app's close() runs only now, so this thread takes nothing until it has ended. ERR or LOG with CLOSE come
+//   from that close(): they belong to the request that has ended, whatever was sent in between, and change no state.
+// - A worker that wants no more of a response notes that beside the inbox. The thread looks there before it sends a frame
+//   that is not the last one, ends the response with ERR, and keeps its lane.
 import { Buffer } from 'node:buffer';
 
 /** Of the frames above; HELLO carries it in aux. */
-export const LANE_VERSION = 1;
+export const LANE_VERSION = 2;
 
-export const FrameType = { Req: 1, Body: 2, Head: 3, Data: 4, Err: 5, Log: 6, Hello: 7 } as const;
+export const FrameType = {
+  Req: 1,
+  Body: 2,
+  Head: 3,
+  Data: 4,
+  Err: 5,
+  Log: 6,
+  Hello: 7,
+  Claim: 8,
+  Call: 9,
+  Leave: 10,
+  Drop: 11,
+} as const;
 export type FrameType = (typeof FrameType)[keyof typeof FrameType];
 
-export const FrameFlag = { Fin: 1, BodyFollows: 2, Aborted: 4, Closing: 8, Post: 16, Close: 32 } as const;
+export const FrameFlag = {
+  Fin: 1,
+  BodyFollows: 2,
+  Aborted: 4,
+  Closing: 8,
+  Post: 16,
+  Close: 32,
+  Waits: 64,
+} as const;
 
 export const FRAME_HEADER = 12;
 
 /** A request body of at most so many bytes that is complete may travel inside REQ. */
 export const INLINE_BODY = 64 * 1024;
+
+/** PIPE_BUF: up to here a FIFO takes and gives what is written at once as one piece (pipe(7)). */
+export const INBOX_FRAME = 4096;
 
 /** Frames that are handed on only when they are whole may not be larger; worker.py cuts what it logs far below it. */
 const MAX_WHOLE = 1024 * 1024;
@@ -162,8 +196,8 @@ export class FrameDecoder {
   }
 
   #check(type: number, length: number, headLength: number): void {
-    if (type < FrameType.Head || type > FrameType.Hello)
-      throw new FrameError(`Cannot read frame: type is ${type}, wanted one from HEAD (3) to HELLO (7)`);
+    if (type < FrameType.Head || type > FrameType.Claim)
+      throw new FrameError(`Cannot read frame: type is ${type}, wanted one from HEAD (3) to CLAIM (8)`);
     if (headLength > length)
       throw new FrameError(
         `Cannot read frame: its head has ${headLength} bytes, the whole payload ${length}`,
@@ -179,36 +213,96 @@ export class FrameDecoder {
   }
 }
 
-function writeHeader(out: Buffer, type: number, flags: number, length: number, headLength: number): void {
+function writeHeader(
+  out: Buffer,
+  type: number,
+  flags: number,
+  aux: number,
+  length: number,
+  headLength: number,
+): void {
   out.writeUInt32LE(length, 0);
   out[4] = type;
   out[5] = flags;
-  out.writeUInt16LE(0, 6);
+  out.writeUInt16LE(aux, 6);
   out.writeUInt32LE(headLength, 8);
 }
 
+/** What a thread is to do. */
+export interface LaneRequest {
+  /** Of REQ; from encodeHead(). */
+  readonly head: string;
+  /** The whole request body, at most INLINE_BODY bytes; null: BODY frames follow. */
+  readonly body: Uint8Array | null;
+}
+
 /**
- * REQ as one buffer. `environ` is name, value, name, value ..., each latin-1 as PEP 3333 has it and without NUL;
- * `body` is the whole request body, at most INLINE_BODY bytes, or null when BODY frames follow.
+ * The head of REQ. `environ` is name, value, name, value ..., each latin-1 as PEP 3333 has it and without NUL.
  * @throws {TypeError} when a string has a NUL or a character above U+00FF
  */
-export function encodeRequest(environ: readonly string[], body: Uint8Array | null): Buffer {
+export function encodeHead(environ: readonly string[]): string {
   for (const text of environ) if (text.includes('\0')) throw unfit(text, 'a NUL');
   const head = environ.join('\0');
   if (WIDE.test(head)) throw unfit(environ.find((text) => WIDE.test(text)) ?? '', 'a character above U+00FF');
+  return head;
+}
+
+/** REQ as it goes over a lane. */
+export function encodeRequest({ head, body }: LaneRequest): Buffer {
   const bytes = body ?? EMPTY;
   const length = head.length + bytes.length;
   const out = Buffer.allocUnsafe(FRAME_HEADER + length);
-  writeHeader(out, FrameType.Req, body === null ? FrameFlag.BodyFollows : 0, length, head.length);
+  const flags = body === null ? FrameFlag.BodyFollows : 0;
+  writeHeader(out, FrameType.Req, flags, 0, length, head.length);
   out.write(head, FRAME_HEADER, 'latin1');
   out.set(bytes, FRAME_HEADER + head.length);
+  return out;
+}
+
+/** What every inboxFrame() is written into. */
+const inbox = Buffer.alloc(INBOX_FRAME);
+
+/** A request fits into one frame of an inbox. */
+export const fitsInbox = ({ head, body }: LaneRequest): boolean =>
+  body !== null && FRAME_HEADER + head.length + body.length <= INBOX_FRAME;
+
+/**
+ * A request as it goes into an inbox: REQ if it fits, else CALL. Good until the next call.
+ * @param ticket 0..65535
+ */
+export function inboxFrame(ticket: number, request: LaneRequest): Buffer {
+  const { head, body } = request;
+  if (body === null || !fitsInbox(request)) {
+    writeHeader(inbox, FrameType.Call, 0, ticket, 0, 0);
+    return inbox;
+  }
+  writeHeader(inbox, FrameType.Req, 0, ticket, head.length + body.length, head.length);
+  inbox.write(head, FRAME_HEADER, 'latin1');
+  if (body.length > 0) inbox.set(body, FRAME_HEADER + head.length);
+  return inbox;
+}
+
+/** Of a frame from an inbox; null: it is LEAVE. */
+export const ticketOf = (frame: Buffer): number | null =>
+  frame[4] === FrameType.Leave ? null : frame.readUInt16LE(6);
+
+/** LEAVE as it goes into an inbox. Good until the next frame. */
+export function leaveFrame(): Buffer {
+  writeHeader(inbox, FrameType.Leave, 0, 0, 0, 0);
+  return inbox;
+}
+
+/** DROP. */
+export function encodeDrop(): Buffer {
+  const out = Buffer.allocUnsafe(FRAME_HEADER);
+  writeHeader(out, FrameType.Drop, 0, 0, 0, 0);
   return out;
 }
 
 /** The header of a BODY frame; `length` bytes of body follow it. `flags`: FIN, ABORTED. */
 export function encodeBodyHeader(length: number, flags: number): Buffer {
   const out = Buffer.allocUnsafe(FRAME_HEADER);
-  writeHeader(out, FrameType.Body, flags, length, 0);
+  writeHeader(out, FrameType.Body, flags, 0, length, 0);
   return out;
 }
 

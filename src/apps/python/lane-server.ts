@@ -1,8 +1,10 @@
-// The lanes of one mount in one worker: where Python threads connect, which of them are idle, and how many requests may run.
+// The lanes of one mount in one worker: where Python threads connect, when they are to leave, and how many requests may run.
 // Knows no request and no process.
 import { renameSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
+import { basename, dirname, join } from 'node:path';
 import type { Admission } from '../../gateway/admission.ts';
+import { type Asker, Dispatch, type Posted } from './dispatch.ts';
 import { type Hello, Lane, type LaneOwner, type LaneSocket } from './lane.ts';
 
 /** Where the lanes of a mount come to, and what proves that they are ours. Plain data: it comes from the master. */
@@ -32,6 +34,9 @@ export interface Overdue {
   readonly uri: string;
 }
 
+/** A request that nobody waits for any more. */
+export type Abandoned = Pick<Overdue, 'requestId' | 'method' | 'uri'>;
+
 /** What the pool of the mount is like. Plain data: it comes from the master. */
 export interface PoolState {
   readonly mount: string;
@@ -60,6 +65,8 @@ export interface LaneServerOptions {
 const HELLO_TIME = 5000;
 /** Milliseconds for which a worker that is replaced keeps one lane for a request that is still on its way. */
 const LAST_LANE_TIME = 1000;
+/** Milliseconds before it is looked again which thread has a request. */
+const LOOK_AGAIN = 5;
 /** Threads of many processes may connect at the same time. */
 const BACKLOG = 1024;
 
@@ -67,11 +74,7 @@ export class LaneServer implements LaneOwner {
   readonly #options: LaneServerOptions;
   readonly #server: Server;
   readonly #lanes = new Set<Lane>();
-  /** The last one is the next to be used: the fewer threads are busy, the better their caches serve. */
-  readonly #idle: Lane[] = [];
-  readonly #waiting = new Set<(lane: Lane | null) => void>();
-  /** Threads that went on after their request was given up, and the timers that report them. */
-  readonly #strays = new Map<string, NodeJS.Timeout>();
+  readonly #dispatch: Dispatch;
   #isDown = false;
   #failure: string | undefined;
   #isLeaving = false;
@@ -79,12 +82,18 @@ export class LaneServer implements LaneOwner {
 
   constructor(options: LaneServerOptions) {
     this.#options = options;
+    this.#dispatch = new Dispatch(options.queueTimeout, () => this.#resize());
     this.#server = createServer({ pauseOnConnect: true }, (socket) => this.#connected(socket));
   }
 
   /** Lanes that are open. */
   get size(): number {
     return this.#lanes.size;
+  }
+
+  /** Requests that can be with Python at a time: one a thread, and some more where they are answered fast. */
+  get places(): number {
+    return this.#dispatch.places;
   }
 
   /** The app does not load: requests are not to wait for a lane. */
@@ -113,38 +122,29 @@ export class LaneServer implements LaneOwner {
     this.#resize();
   }
 
-  /** An idle lane; null: there is none now. */
-  take(): Lane | null {
-    return this.#idle.pop() ?? null;
-  }
-
-  /** `use` gets the next lane that comes free; null: none did within timeouts.queue. */
-  wait(use: (lane: Lane | null) => void): void {
-    this.#waiting.add(use);
-    setTimeout(() => {
-      if (this.#waiting.delete(use)) use(null);
-    }, this.#options.queueTimeout).unref();
-  }
-
-  /** `use` waits no more. */
-  forget(use: (lane: Lane | null) => void): void {
-    this.#waiting.delete(use);
+  /** Hands a request to a thread, as soon as one has time for it. */
+  post(user: Asker): void {
+    this.#dispatch.post(user);
   }
 
   /**
-   * Gives up the request that a lane is busy with. A thread that does not come back in the time a request may take is
-   * reported, at once where that is over.
+   * Nobody waits for that request any more. A thread that is not done with it in the time a request may take is reported, at
+   * once where that is over.
    */
-  abandon(lane: Lane, request: Pick<Overdue, 'requestId' | 'method' | 'uri'>, isOverdue: boolean): void {
-    const { hello, startedAt } = lane;
-    lane.destroy();
-    const { requestTimeout, onOverdue, address } = this.#options;
-    if (hello === null || requestTimeout === 0) return;
-    const { pid, thread } = hello;
-    const report = (): void => onOverdue({ mount: address.mount, pid, thread, ...request });
-    const left = startedAt + requestTimeout - performance.now();
-    if (isOverdue || left <= 0) report();
-    else this.#strays.set(keyOf(hello), setTimeout(report, left).unref());
+  giveUp(user: Asker, request: Abandoned, isOverdue: boolean): void {
+    const posted = this.#dispatch.giveUp(user);
+    const { requestTimeout } = this.#options;
+    if (posted === null || requestTimeout === 0) return;
+    const left = isOverdue ? 0 : user.startedAt + requestTimeout - performance.now();
+    if (left <= 0) this.#report(posted, request);
+    else posted.timer = setTimeout(() => this.#report(posted, request), left).unref();
+  }
+
+  #report(posted: Posted, request: Abandoned): void {
+    const found = this.#dispatch.threadOf(posted);
+    if (found !== null) this.#options.onOverdue({ mount: this.#options.address.mount, ...found, ...request });
+    // It has only just taken it, and waits for the interpreter.
+    else posted.timer = setTimeout(() => this.#report(posted, request), LOOK_AGAIN).unref();
   }
 
   /** Takes on what the master says. */
@@ -158,52 +158,50 @@ export class LaneServer implements LaneOwner {
   release(): void {
     if (this.#isLeaving) return;
     this.#isLeaving = true;
-    this.#dropUnwanted();
+    this.#dropUnneeded();
     setTimeout(() => {
       this.#holdsLast = false;
-      this.#dropUnwanted();
+      this.#dropUnneeded();
     }, LAST_LANE_TIME).unref();
   }
 
   close(): void {
     this.#server.close();
-    for (const timer of this.#strays.values()) clearTimeout(timer);
     for (const lane of this.#lanes) lane.destroy();
+    this.#dispatch.close();
   }
 
-  greets({ token }: Hello): boolean {
-    return token === this.#options.address.token;
+  greets(lane: Lane, { pid, token, inbox }: Hello): boolean {
+    const { address } = this.#options;
+    if (token !== address.token || basename(inbox) !== inbox) return false;
+    try {
+      this.#dispatch.join(lane, pid, join(dirname(address.path), inbox));
+      return true;
+    } catch {
+      // Its process has gone, or we let go of its inbox as the last of its threads left: it comes again with another.
+      return false;
+    }
   }
 
-  opened(lane: Lane, hello: Hello): void {
-    const key = keyOf(hello);
-    clearTimeout(this.#strays.get(key));
-    this.#strays.delete(key);
+  opened(lane: Lane): void {
     this.#lanes.add(lane);
     this.#tell(lane, true);
-    this.#resize();
+    this.#dropUnneeded();
   }
 
-  idle(lane: Lane, isClosing: boolean): void {
-    const [next] = this.#waiting;
-    if (!this.#isNeeded()) {
-      lane.destroy();
-    } else if (next !== undefined) {
-      this.#waiting.delete(next);
-      next(lane);
-    } else if (isClosing) {
-      this.#idle.unshift(lane);
-    } else {
-      this.#idle.push(lane);
-    }
+  claimed(lane: Lane, ticket: number): Asker | null {
+    return this.#dispatch.claim(lane, ticket);
+  }
+
+  idle(lane: Lane): void {
+    this.#dispatch.end(lane);
+    this.#dropUnneeded();
   }
 
   closed(lane: Lane): void {
     this.#lanes.delete(lane);
-    const at = this.#idle.indexOf(lane);
-    if (at !== -1) this.#idle.splice(at, 1);
+    this.#dispatch.part(lane);
     this.#tell(lane, false);
-    this.#resize();
   }
 
   #connected(socket: Socket): void {
@@ -213,17 +211,13 @@ export class LaneServer implements LaneOwner {
     }, HELLO_TIME).unref();
   }
 
-  #isNeeded(): boolean {
-    if (!this.#isLeaving) return true;
-    // Who has been let in will ask for a lane in a moment; the one in question is idle, or about to be.
+  /** Where another worker has taken over: who has been let in needs a thread, now or in a moment. */
+  #dropUnneeded(): void {
+    if (!this.#isLeaving) return;
     const { running, waiting } = this.#options.admission;
-    const busy = [...this.#lanes].filter(({ state }) => state !== 'idle').length;
-    return waiting > 0 || running > busy || (this.#holdsLast && this.#lanes.size === 1);
-  }
-
-  #dropUnwanted(): void {
-    // Each is taken out of the list by its end.
-    while (this.#idle.length > 0 && !this.#isNeeded()) this.#idle[0]?.destroy();
+    const needed = Math.max(running + waiting, this.#holdsLast ? 1 : 0);
+    this.#dispatch.letGo(this.#dispatch.staying - needed);
+    this.#resize();
   }
 
   #tell({ hello }: Lane, open: boolean): void {
@@ -232,11 +226,9 @@ export class LaneServer implements LaneOwner {
     this.#options.onLane({ mount: this.#options.address.mount, pid, thread, open });
   }
 
-  /** As many requests run as there are lanes; where none will come they are let in, to be told so. */
+  /** As many requests run as Python has places; where none will come they are let in, to be told so. */
   #resize(): void {
     const { admission, requests } = this.#options;
-    admission.resize(this.#isDown ? requests : Math.min(requests, this.#lanes.size));
+    admission.resize(this.#isDown ? requests : Math.min(requests, this.#dispatch.places));
   }
 }
-
-const keyOf = ({ pid, thread }: Hello): string => `${pid}/${thread}`;

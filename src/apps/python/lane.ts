@@ -1,25 +1,28 @@
 // One lane: a connection to one thread of a Python process, which answers one request at a time. Knows frames and their
-// order, and nothing of HTTP, environs and other lanes.
+// order, and nothing of HTTP, environs, inboxes and other lanes.
 import type { Duplex } from 'node:stream';
 import {
   encodeBodyHeader,
+  encodeDrop,
+  encodeRequest,
   type Frame,
   FrameDecoder,
   FrameError,
   FrameFlag,
   FrameType,
   LANE_VERSION,
+  type LaneRequest,
 } from './frames.ts';
 
 export type LaneState = 'greeting' | 'idle' | 'waiting' | 'answering' | 'closed';
 
-/** hello: the thread has said who it is. request: one was sent. head: its response begins. end: it is over. */
-export type LaneEvent = 'hello' | 'request' | 'head' | 'end' | 'close';
+/** hello: the thread has said who it is. claim: it has taken a request. head: its response begins. end: it is over. */
+export type LaneEvent = 'hello' | 'claim' | 'head' | 'end' | 'close';
 
 /** What is not in the table is a fault of whoever did it. */
 export const LANE_TABLE: Readonly<Record<LaneState, Readonly<Partial<Record<LaneEvent, LaneState>>>>> = {
   greeting: { hello: 'idle', close: 'closed' },
-  idle: { request: 'waiting', close: 'closed' },
+  idle: { claim: 'waiting', close: 'closed' },
   waiting: { head: 'answering', end: 'idle', close: 'closed' },
   answering: { end: 'idle', close: 'closed' },
   closed: {},
@@ -39,6 +42,8 @@ export class PythonError extends Error {
 
 /** Who has the lane for one request. */
 export interface LaneUser {
+  /** A thread has taken the request, and may want the rest of it. */
+  claimed(lane: Lane): void;
   /** @param fields of HEAD: the status line, then name, value, name, value ... */
   head(fields: readonly string[], frame: Frame): void;
   /** More of the response; `isLast` once it is over. */
@@ -49,10 +54,6 @@ export interface LaneUser {
   closeFailed(error: PythonError): void;
   /** Whole lines for wsgi.errors; some may come after the request is over. */
   log(text: string): void;
-  /** The request has gone out, but for the body that follows it. */
-  sent(): void;
-  /** The thread was leaving: the request has not gone out, and can go elsewhere. */
-  refused(): void;
   /** The lane is gone, and the request was not over. `why`: what the thread did wrong; null: it just went. */
   lost(why: FrameError | null): void;
   /** sendBody() may go on. */
@@ -70,11 +71,13 @@ export interface LaneSocket {
 export type OpenLaneSocket = (receive: (chunk: Buffer) => void) => LaneSocket;
 
 export interface LaneOwner {
-  /** A thread has said who it is; false: it is not one of ours. */
-  greets(hello: Hello): boolean;
-  opened(lane: Lane, hello: Hello): void;
-  /** A request is over, and the next may come. `isClosing`: the thread is still busy with the end of it. */
-  idle(lane: Lane, isClosing: boolean): void;
+  /** A thread has said who it is; false: it is not one of ours, or of no use. */
+  greets(lane: Lane, hello: Hello): boolean;
+  opened(lane: Lane): void;
+  /** The thread has taken what has that ticket: for whom it is; null: for nobody any more. */
+  claimed(lane: Lane, ticket: number): LaneUser | null;
+  /** A request is over. */
+  idle(lane: Lane): void;
   closed(lane: Lane): void;
 }
 
@@ -86,6 +89,8 @@ export interface Hello {
   /** 0..threads-1 */
   readonly thread: number;
   readonly token: string;
+  /** The name of the FIFO from which it takes requests, beside the lane's socket; see inbox.ts. */
+  readonly inbox: string;
 }
 
 export class Lane {
@@ -100,8 +105,8 @@ export class Lane {
   /** BODY frames are due, the last of them with FIN. */
   #owesBody = false;
   #fault: FrameError | null = null;
-  /** performance.now() of its last request. */
-  startedAt = 0;
+  /** Of the request it has claimed last. */
+  ticket = -1;
 
   constructor(open: OpenLaneSocket, owner: LaneOwner) {
     const opened = open((chunk) => this.#push(chunk));
@@ -128,21 +133,15 @@ export class Lane {
     return this.#hello;
   }
 
-  /**
-   * Sends a request; the lane is idle.
-   * @param frame as encodeRequest() has made it
-   * @param hasBody it says that BODY frames follow
-   */
-  start(user: LaneUser, frame: Buffer, hasBody: boolean): void {
-    this.#move('request');
-    this.#user = user;
-    this.#owesBody = hasBody;
-    this.startedAt = performance.now();
-    this.#socket.write(frame, (error) => {
-      if (user !== this.#user) return;
-      if (error === null || error === undefined) user.sent();
-      else this.#refuse(user);
-    });
+  /** It has answered, and the app's close() may still run. */
+  get isClosing(): boolean {
+    return this.#before !== null;
+  }
+
+  /** Sends the request that the thread has claimed, where it could not stand in its inbox. */
+  call(request: LaneRequest): void {
+    this.#owesBody = request.body === null;
+    this.#socket.write(encodeRequest(request));
   }
 
   /** One piece of the request body. False: wait for drained() before the next one. */
@@ -168,16 +167,18 @@ export class Lane {
     this.#socket.resume();
   }
 
+  /** Nobody waits for the request under way any more: what comes for it is dropped until the thread is done with it. */
+  forget(user: LaneUser): void {
+    if (user !== this.#user) return;
+    this.#user = null;
+    this.#endBody(true);
+    this.#socket.resume();
+  }
+
   /** Whoever has it is not told. */
   destroy(): void {
     this.#user = null;
     this.#close();
-  }
-
-  /** The thread had shut down its side (worker.py, Lane.leave): it calls no application for what is not there wholly. */
-  #refuse(user: LaneUser): void {
-    this.destroy();
-    user.refused();
   }
 
   #endBody(isAborted: boolean): void {
@@ -226,23 +227,42 @@ export class Lane {
       case FrameType.Log:
         user?.log(frame.bytes.toString('utf8'));
         break;
+      case FrameType.Claim:
+        this.#claim(frame);
+        break;
       case FrameType.Req:
       case FrameType.Body:
+      case FrameType.Call:
+      case FrameType.Leave:
+      case FrameType.Drop:
         throw new FrameError(`Cannot take a frame of type ${type}`);
     }
   }
 
   #greet({ head, aux }: Frame): void {
-    const [pid = '', process = '', thread = '', token = ''] = head.split('\0');
-    const hello = { pid: Number(pid), process: Number(process), thread: Number(thread), token };
+    const [pid = '', process = '', thread = '', token = '', inbox = ''] = head.split('\0');
+    const hello = { pid: Number(pid), process: Number(process), thread: Number(thread), token, inbox };
     this.#move('hello');
-    if (aux !== LANE_VERSION || !this.#owner.greets(hello)) {
+    this.#hello = hello;
+    if (aux !== LANE_VERSION || !this.#owner.greets(this, hello)) {
+      this.#hello = null;
       this.#close();
       return;
     }
-    this.#hello = hello;
-    this.#owner.opened(this, hello);
-    this.#owner.idle(this, false);
+    this.#owner.opened(this);
+  }
+
+  #claim({ aux, flags }: Frame): void {
+    this.#move('claim');
+    const user = this.#owner.claimed(this, aux);
+    this.ticket = aux;
+    this.#before = null;
+    this.#user = user;
+    if (user !== null) user.claimed(this);
+    else if ((flags & FrameFlag.Waits) !== 0) {
+      this.#socket.write(encodeDrop());
+      this.#finish(0);
+    }
   }
 
   /** The response is complete, or has failed. */
@@ -251,12 +271,11 @@ export class Lane {
     if (this.#state === 'closed') return;
     this.#endBody(true);
     this.#move('end');
-    const isClosing = (flags & FrameFlag.Closing) !== 0;
-    this.#before = isClosing ? this.#user : null;
+    this.#before = (flags & FrameFlag.Closing) !== 0 ? this.#user : null;
     this.#user = null;
     // A user that read slowly may have left it so.
     this.#socket.resume();
-    this.#owner.idle(this, isClosing);
+    this.#owner.idle(this);
   }
 
   #close(): void {
@@ -265,9 +284,9 @@ export class Lane {
     this.#move('close');
     const user = this.#user;
     this.#user = null;
-    this.#before = null;
     this.#socket.destroy();
     if (wasGreeted) this.#owner.closed(this);
+    this.#before = null;
     user?.lost(this.#fault);
   }
 

@@ -18,12 +18,14 @@ To the master:
 End of file on descriptor 3: the master is gone, so this process goes too, with all it started.
 SIGUSR1 writes the stacks of all threads to stderr, even where one of them never gives up the interpreter lock.
 
-Each thread has a lane, a Unix connection to one of viaduct's workers, on which it serves one request at a time.
-The frames on it are described in frames.ts.
+Each thread has a lane, a Unix connection to one of viaduct's workers, on which it answers one request at a time. The
+threads that are connected to the same worker share an inbox, a FIFO from which they take the requests.
+The frames on both are described in frames.ts.
 """
 
 import ast
 import faulthandler
+import fcntl
 import gc
 import importlib
 import importlib.machinery
@@ -31,6 +33,7 @@ import importlib.util
 import inspect
 import io
 import json
+import mmap
 import os
 import re
 import select
@@ -46,12 +49,27 @@ import traceback
 # --------------------------------------------------------------------------------------------------------------------
 # Frames: see frames.ts.
 
-VERSION = 1
-REQ, BODY, HEAD, DATA, ERR, LOG, HELLO = 1, 2, 3, 4, 5, 6, 7
-FIN, BODY_FOLLOWS, ABORTED, CLOSING, POST, CLOSE = 1, 2, 4, 8, 16, 32
+VERSION = 2
+REQ, BODY, HEAD, DATA, ERR, LOG, HELLO, CLAIM, CALL, LEAVE, DROP = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+FIN, BODY_FOLLOWS, ABORTED, CLOSING, POST, CLOSE, WAITS = 1, 2, 4, 8, 16, 32, 64
+
+# Frames after which more is to come, unless they have FIN.
+UNFINISHED = (HEAD, DATA)
 
 HEADER = struct.Struct('<IBBHI')
 HEADER_SIZE = HEADER.size
+# What is written to an inbox, and read from it, at once: PIPE_BUF.
+INBOX_FRAME = 4096
+# A FIFO has room for so many frames; there may be more than one a thread.
+INBOX_ROOM = 16
+# Linux has it, Python since 3.10.
+F_SETPIPE_SZ = 1031
+# LEAVE, as it stands in an inbox.
+WAKE = HEADER.pack(0, LEAVE, 0, 0, 0).ljust(INBOX_FRAME, b'\0')
+# What is noted beside an inbox for each ticket: a thread's number and one, and whether nobody waits any more.
+NOTE_SIZE = 4
+GIVEN_UP = 2
+MAX_TICKETS = 1 << 16
 
 # A request head and an inline body fit in, as do several BODY frames.
 BUFFER_SIZE = 160 * 1024
@@ -572,7 +590,63 @@ def plain_span(file):
 
 
 # --------------------------------------------------------------------------------------------------------------------
+# Where requests wait.
+
+class Inbox:
+    """The requests that one of viaduct's workers has for the threads of this process: a FIFO, and beside it a file in
+    which both note who has taken them, and which of them nobody waits for any more (see inbox.ts)."""
+
+    def __init__(self, path, threads):
+        self.path = path
+        self.name = os.path.basename(path)
+        self.lanes = 0
+        os.mkfifo(path, 0o600)
+        # For writing as well: it neither ends where viaduct closes it, nor waits for viaduct to open it.
+        self.fifo = os.open(path, os.O_RDWR)
+        self._bell = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+        if threads > INBOX_ROOM // 2:
+            try:
+                fcntl.fcntl(self.fifo, F_SETPIPE_SZ, 2 * threads * INBOX_FRAME)
+            except OSError:
+                pass  # this user has too many pipes; viaduct waits where it is full
+        notes = os.open(path + '.notes', os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            os.ftruncate(notes, MAX_TICKETS * NOTE_SIZE)
+            self.notes = mmap.mmap(notes, MAX_TICKETS * NOTE_SIZE)
+        finally:
+            os.close(notes)
+
+    def wake(self):
+        """Has each of the threads that wait here look whether it is to leave."""
+        try:
+            for _ in range(self.lanes):
+                os.write(self._bell, WAKE)
+        except BlockingIOError:
+            pass  # it is full: none of them waits
+
+    def forget(self):
+        """In a forked child: the requests are the parent's."""
+        os.close(self.fifo)
+        os.close(self._bell)
+
+    def close(self):
+        self.forget()
+        self.notes.close()
+        # viaduct has taken them away, unless it never came to it.
+        for path in (self.path, self.path + '.notes'):
+            try:
+                os.unlink(path)
+            except OSError:
+                pass
+
+
+# --------------------------------------------------------------------------------------------------------------------
 # One thread and its connection.
+
+def peer_of(sock):
+    """The process that listens at the other end."""
+    return struct.unpack('i', sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 4))[0]
+
 
 class Lane:
     """One thread that serves requests, one at a time, over a connection of its own."""
@@ -587,7 +661,12 @@ class Lane:
         self.max_headers = worker.limits.get('response_headers_size', 64 * 1024)
         self._worker = worker
         self._sock = None
-        self._poll = None
+        self._poll = None           # whether the client has left
+        self._inbox = None
+        self._notes = None          # of the inbox
+        self._noted = -1            # where the request under way is noted there
+        self._mark = struct.pack('<H', number + 1)
+        self._claim = b''           # goes before the next frame
         self._broken = False        # no frame can be sent or received any more
         self._ident = 0
         self._buffer = bytearray(BUFFER_SIZE)
@@ -630,40 +709,39 @@ class Lane:
         self._start = self._end = 0
         self._broken = self.leaving = False
         self._sock = sock
+        worker = self._worker
+        self._inbox = inbox = worker.enter_inbox(path, peer_of(sock))
+        self._notes = inbox.notes
         self._poll = select.poll()
         self._poll.register(sock, select.POLLRDHUP)
         self.connected = True
-        worker = self._worker
-        head = '%d\0%d\0%d\0%s' % (os.getpid(), worker.process, self.number, worker.token)
+        head = '%d\0%d\0%d\0%s\0%s' % (os.getpid(), worker.process, self.number, worker.token, inbox.name)
         self.send(HELLO, 0, VERSION, head.encode('latin-1'), (), 0)
-        # The main thread may have changed its mind before it could see this connection. A request may be there already.
+        worker.watch(sock)
+        # The main thread may have changed its mind before it could see this connection.
         if not worker.wants(self, path):
-            self.leave()
+            self.leaving = True
         return True
 
     def _disconnect(self):
         self.connected = self.busy = False
+        self._claim = b''
         sock, self._sock = self._sock, None
         if sock is not None:
             sock.close()
+        inbox, self._inbox, self._notes = self._inbox, None, None
+        self._noted = -1
+        if inbox is not None:
+            self._worker.leave_inbox(inbox)
 
     def leave(self):
-        """Main thread: end the connection, but answer what has come over it.
-
-        What viaduct has written is still read; what it writes from now on fails with EPIPE, so it knows to send that
-        elsewhere.
-        """
+        """Main thread: end the connection after the request that has been taken. Inbox.wake() is to follow."""
         self.leaving = True
-        if not self.busy:
-            self._stop_reading()
 
-    def _stop_reading(self):
+    def has(self, descriptor):
+        """Whether that is its connection."""
         sock = self._sock
-        try:
-            if sock is not None:
-                sock.shutdown(socket.SHUT_RD)
-        except OSError:
-            pass  # it has ended already
+        return sock is not None and sock.fileno() == descriptor
 
     def abandon(self):
         """In a forked child: the connection is the parent's."""
@@ -675,41 +753,59 @@ class Lane:
 
     def _serve(self):
         """Requests until the connection ends."""
-        sock = self._sock
-        buffer = self._buffer
-        base = self._base
-        while True:
-            if self._start == self._end:
-                # Mostly this is one whole request, and nothing else.
-                self._start = 0
-                self._end = sock.recv_into(buffer)
-                if self._end == 0:
-                    return
-            self._need(HEADER_SIZE)
-            length, kind, flags, _, head_size = HEADER.unpack_from(self._buffer, self._start)
-            if kind != REQ:
-                raise self.refuse('its type is %d, wanted REQ (%d)' % (kind, REQ))
-            self._need(HEADER_SIZE + length)
+        read = os.read
+        fifo = self._inbox.fifo
+        notes = self._notes
+        mark = self._mark
+        while not self.leaving:
+            # Never more and never less than one frame: it is written as one piece.
+            frame = read(fifo, INBOX_FRAME)
+            length, kind, _, ticket, head_size = HEADER.unpack_from(frame)
+            if kind == LEAVE:
+                return
             self.busy = True
-            buffer = self._buffer
-            head = self._start + HEADER_SIZE
-            body = head + head_size
-            end = self._start = head + length
-            fields = iter(str(self._view[head:body], 'latin-1').split('\0'))
-            environ = base.copy()
-            environ.update(zip(fields, fields))
-            if flags & BODY_FOLLOWS:
-                self._handle_streamed(environ)
+            self._noted = noted = ticket * NOTE_SIZE
+            notes[noted:noted + 2] = mark
+            if kind == REQ:
+                self._claim = HEADER.pack(0, CLAIM, 0, ticket, 0)
+                body = HEADER_SIZE + head_size
+                self._handle_request(str(frame[HEADER_SIZE:body], 'latin-1'), frame[body:HEADER_SIZE + length])
             else:
-                environ['wsgi.input'] = InlineInput(self._view[body:end])
-                self._handle(environ)
-            environ = None  # what it holds must not live until the next request
-            self.requests += 1
+                self._call(ticket)
             self.busy = False
+            self._noted = -1
             if self._broken:
                 return
-            if self.leaving:
-                self._stop_reading()
+
+    def _call(self, ticket):
+        """The request that was taken comes over the lane, unless nobody waits for it any more."""
+        try:
+            self._sock.sendall(HEADER.pack(0, CLAIM, WAITS, ticket, 0))
+        except OSError as error:
+            raise self._lost(error) from None
+        length, kind, flags, _, head_size = self.read_header()
+        if kind == DROP:
+            return
+        if kind != REQ:
+            raise self.refuse('its type is %d, wanted REQ (%d)' % (kind, REQ))
+        self._need(length)
+        body = self._start + head_size
+        end = self._start + length
+        head = str(self._view[self._start:body], 'latin-1')
+        self._start = end
+        self._handle_request(head, None if flags & BODY_FOLLOWS else self._view[body:end])
+
+    def _handle_request(self, head, body):
+        """One request; `body` None: BODY frames follow."""
+        fields = iter(head.split('\0'))
+        environ = self._base.copy()
+        environ.update(zip(fields, fields))
+        if body is None:
+            self._handle_streamed(environ)
+        else:
+            environ['wsgi.input'] = InlineInput(body)
+            self._handle(environ)
+        self.requests += 1
 
     def _handle_streamed(self, environ):
         body = LaneBody(self)
@@ -761,10 +857,13 @@ class Lane:
 
         Raises ClientGone.
         """
+        if self._broken or (kind in UNFINISHED and not flags & FIN and self._is_given_up()):
+            raise ClientGone('Cannot send: the client has left')
         head_size = len(head)
         header = HEADER.pack(head_size + size, kind, flags, aux, head_size)
-        if self._broken:
-            raise ClientGone('Cannot send: the client has left')
+        if self._claim:
+            header = self._claim + header
+            self._claim = b''
         try:
             if size <= JOIN_SIZE or not blocks:
                 data = b''.join((header, head, *blocks))
@@ -829,7 +928,11 @@ class Lane:
 
     def client_disconnected(self):
         """viaduct.client_disconnected: whether the client has left."""
-        return self._broken or bool(self._poll.poll(0))
+        return self._broken or self._is_given_up() or bool(self._poll.poll(0))
+
+    def _is_given_up(self):
+        """Whether viaduct has noted that nobody waits for the answer any more."""
+        return self._noted >= 0 and self._notes is not None and self._notes[self._noted + GIVEN_UP] != 0
 
     # Reading.
 
@@ -1032,7 +1135,10 @@ class Worker:
         self.token = ''
         self._control = control
         self._received = b''
+        self._events = select.epoll()
         self._lanes = []
+        self._inboxes = {}
+        self._made = 0              # inboxes
         self._paths = []
         self._draining = False
         self._terminated = False
@@ -1117,9 +1223,31 @@ class Worker:
         self._wake()
         return None
 
+    def watch(self, sock):
+        """Has the main thread end a connection whose other side has ended it: its own thread looks at the inbox."""
+        self._events.register(sock, select.EPOLLRDHUP | select.EPOLLONESHOT)
+
     def wants(self, lane, path):
         """Whether that lane is still to connect to that path."""
         return not self._draining and self._path(lane) == path
+
+    def enter_inbox(self, path, peer):
+        """The inbox of the worker that has that process id and listens at that path."""
+        with self._change:
+            inbox = self._inboxes.get((path, peer))
+            if inbox is None:
+                self._made += 1
+                inbox = Inbox('%s.%d-%d' % (path, os.getpid(), self._made), len(self._lanes))
+                self._inboxes[path, peer] = inbox
+            inbox.lanes += 1
+            return inbox
+
+    def leave_inbox(self, inbox):
+        with self._change:
+            inbox.lanes -= 1
+            if inbox.lanes == 0:
+                self._inboxes = {key: other for key, other in self._inboxes.items() if other is not inbox}
+                inbox.close()
 
     def _path(self, lane):
         return self._paths[lane.number] if lane.number < len(self._paths) else None
@@ -1134,16 +1262,17 @@ class Worker:
 
     def _serve(self):
         """Serves the control channel until the process is to end; its exit status."""
-        poll = select.poll()
-        poll.register(self._control, select.POLLIN)
-        poll.register(self._wake_reader, select.POLLIN)
+        events = self._events
+        events.register(self._control, select.EPOLLIN)
+        events.register(self._wake_reader, select.EPOLLIN)
         interval = self.limits.get('stats', 1.0)
         due = time.monotonic() + interval
         while not self._draining or self._running:
-            events = poll.poll(max(0.0, due - time.monotonic()) * 1000 if interval else None)
-            for descriptor, _ in events:
+            for descriptor, _ in events.poll(max(0.0, due - time.monotonic()) if interval else None):
                 if descriptor == self._wake_reader.fileno():
                     self._wake_reader.recv(4096)
+                elif descriptor != self._control.fileno():
+                    self._part([lane for lane in self._lanes if lane.has(descriptor)])
                 elif not self._receive():
                     return self._end_as_orphan()
             if self._terminated:
@@ -1191,9 +1320,15 @@ class Worker:
         with self._change:
             self._paths = paths
             self._change.notify_all()
-        for lane, path in zip(self._lanes, before):
-            if self._path(lane) != path:
-                lane.leave()
+        self._part([lane for lane, path in zip(self._lanes, before) if self._path(lane) != path])
+
+    def _part(self, lanes):
+        """These are to end their connections."""
+        for lane in lanes:
+            lane.leave()
+        with self._change:
+            for inbox in self._inboxes.values():
+                inbox.wake()
 
     def _drain(self):
         if self._draining:
@@ -1201,8 +1336,7 @@ class Worker:
         with self._change:
             self._draining = True
             self._change.notify_all()
-        for lane in self._lanes:
-            lane.leave()
+        self._part(self._lanes)
 
     def _on_term(self, *_):
         # Noted only: this runs between any two instructions of the main thread, which may hold the lock.
@@ -1267,6 +1401,9 @@ class Worker:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
         for sock in (self._control, self._wake_reader, self._wake_writer):
             sock.close()
+        self._events.close()
+        for inbox in self._inboxes.values():
+            inbox.forget()
         for lane in self._lanes:
             lane.abandon()
         self._restore_signals()

@@ -1,12 +1,21 @@
 // The life of a Python process: what it loads, how it leaves, what it tells, and what becomes of its lanes.
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  writeFileSync,
+} from 'node:fs';
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { PROGRAM } from '../../../src/apps/python/program.ts';
-import { Flag, Kind } from '../../helpers/lane-frames.ts';
+import { buildFrame, Flag, INBOX_FRAME, Kind } from '../../helpers/lane-frames.ts';
 import {
   LaneEnd,
   type Message,
@@ -242,16 +251,17 @@ describe('worker.py, the process', () => {
       const hellos = peer.live.map(({ hello }) => hello);
       expect(
         hellos.map((hello) => [hello?.kind, hello?.flags, hello?.aux, hello?.bytes.length]),
-      ).to.deep.equal(Array.from({ length: 3 }, () => [Kind.HELLO, 0, 1, 0]));
+      ).to.deep.equal(Array.from({ length: 3 }, () => [Kind.HELLO, 0, 2, 0]));
+      const { pid } = peer.child;
       expect(hellos.map((hello) => hello?.head)).to.have.deep.members(
-        [0, 1, 2].map((thread) => [String(peer.child.pid), '5', String(thread), 'feed']),
+        [0, 1, 2].map((thread) => [`${pid}`, '5', `${thread}`, 'feed', `lanes.sock.${pid}-1`]),
       );
     });
 
     it('serve at the same time', async () => {
       await ready({ threads: 4 });
       const lanes = peer.live;
-      for (const lane of lanes) lane.begin({ PATH_INFO: '/stepwise' }, null);
+      for (let count = 0; count < 4; count += 1) peer.lane.begin({ PATH_INFO: '/stepwise' }, null);
       for (const lane of lanes) expect(String((await lane.frame(Kind.HEAD)).bytes)).to.equal('ready');
       for (const lane of lanes) lane.send(Kind.BODY, Flag.FIN, '', 'done');
       for (const lane of lanes) expect(String((await lane.answer()).body)).to.equal('done');
@@ -262,6 +272,18 @@ describe('worker.py, the process', () => {
       ['/write_endlessly', 'ClientGone is OSError'],
       ['/watch_client', 'at first: False\nat last: True\nclose'],
     ] as const) {
+      it(`keep on where nobody waits for the answer any more: ${path}`, async () => {
+        await ready();
+        const { lane } = peer;
+        const ticket = lane.begin({ PATH_INFO: path });
+        await waitFor(() => lane.frames.length > 0, { what: 'its beginning' });
+        lane.inbox.giveUp(ticket);
+        const { error } = await lane.answer();
+        expect(error?.[0] ?? 'ClientGone').to.equal('ClientGone');
+        expect(await get('/noted')).to.equal(note);
+        expect([lane.ended, peer.stderr]).to.deep.equal([false, '']);
+      });
+
       it(`show that the client has left: ${path}`, async () => {
         await ready();
         const { lane } = peer;
@@ -295,7 +317,7 @@ describe('worker.py, the process', () => {
       lane.socket.end();
       await next;
       next = peer.reconnected();
-      peer.lane.send(9, 0, 'x');
+      peer.lane.inbox.call(buildFrame(9, 0, 'x'));
       await next;
       expect(await get('/hello')).to.equal('hello');
       expect(peer.stderr).to.equal('ValueError: Cannot read frame: its type is 9, wanted REQ (1)\n');
@@ -310,7 +332,10 @@ describe('worker.py, the process', () => {
       const arrived = once(server, 'connection');
       server.listen(path);
       const [socket] = (await arrived) as [Socket];
-      const lane = new LaneEnd(socket);
+      const lanes: LaneEnd[] = [];
+      const lane = new LaneEnd(socket, dir, lanes);
+      lanes.push(lane);
+      await waitFor(() => lane.hello, { what: 'its HELLO' });
       expect(String((await lane.ask({ PATH_INFO: '/hello' })).body)).to.equal('hello');
       socket.destroy();
       server.close();
@@ -318,11 +343,10 @@ describe('worker.py, the process', () => {
 
     it('move when they are told to, after the request they serve', async () => {
       await ready({ threads: 2 });
-      const [busy, idle] = peer.live as [LaneEnd, LaneEnd];
-      busy.begin({ PATH_INFO: '/stepwise' }, null);
+      const [busy, idle] = await peer.streamed({ PATH_INFO: '/stepwise' });
       await busy.frame(Kind.HEAD);
       peer.tell({ kind: 'lanes', lanes: [null, null] });
-      await waitFor(() => idle.ended, { what: 'the end of the idle lane' });
+      await waitFor(() => idle?.ended, { what: 'the end of the idle lane' });
       expect(busy.ended).to.equal(false);
       busy.send(Kind.BODY, Flag.FIN, '', 'done');
       expect(String((await busy.answer()).body)).to.equal('done');
@@ -337,12 +361,11 @@ describe('worker.py, the process', () => {
     for (const how of ['message', 'SIGTERM'] as const) {
       it(`finishes requests and leaves: ${how}`, async () => {
         await ready({ threads: 2 });
-        const [busy, idle] = peer.live as [LaneEnd, LaneEnd];
-        busy.begin({ PATH_INFO: '/stepwise' }, null);
+        const [busy, idle] = await peer.streamed({ PATH_INFO: '/stepwise' });
         await busy.frame(Kind.HEAD);
         if (how === 'SIGTERM') peer.child.kill('SIGTERM');
         else peer.tell({ kind: 'drain' });
-        await waitFor(() => idle.ended, { what: 'the end of the idle lane' });
+        await waitFor(() => idle?.ended, { what: 'the end of the idle lane' });
         busy.send(Kind.BODY, 0, '', 'ping');
         expect(String((await busy.frame(Kind.DATA)).bytes)).to.equal('ping');
         busy.send(Kind.BODY, Flag.FIN, '');
@@ -353,19 +376,24 @@ describe('worker.py, the process', () => {
       });
     }
 
-    it('answers what was sent before the lane was closed; a later request is refused by the kernel', async () => {
+    it('leaves what it has not taken in the inbox', async () => {
       await ready();
       const { lane } = peer;
-      lane.begin({ PATH_INFO: '/sleeps', QUERY_STRING: '0.05' });
-      lane.begin({ PATH_INFO: '/hello' });
-      await waitFor(() => lane.frames.length > 0, { what: 'the first request inside' });
+      lane.begin({ PATH_INFO: '/stepwise' }, null);
+      await lane.frame(Kind.HEAD);
+      const fifo = openSync(
+        join(peer.dir, lane.hello?.head[4] ?? ''),
+        constants.O_RDONLY | constants.O_NONBLOCK,
+      );
+      const ticket = lane.begin({ PATH_INFO: '/hello' });
       peer.tell({ kind: 'drain' });
-      expect(String((await lane.answer()).body)).to.equal('hello');
-      expect(String((await lane.answer()).body)).to.equal('hello');
+      lane.send(Kind.BODY, Flag.FIN, '', 'done');
+      expect(String((await lane.answer()).body)).to.equal('done');
       expect(await peer.exit()).to.equal(0);
-      lane.begin({ PATH_INFO: '/hello' });
-      await waitFor(() => lane.errorCode, { what: 'the error' });
-      expect(lane.errorCode).to.equal('EPIPE');
+      const frame = Buffer.alloc(INBOX_FRAME);
+      expect(readSync(fifo, frame)).to.equal(INBOX_FRAME);
+      expect([frame[4], frame.readUInt16LE(6)]).to.deep.equal([Kind.REQ, ticket]);
+      closeSync(fifo);
     });
 
     it('is cut short when the master is gone: a moment, then the end of the whole group', async () => {
@@ -409,16 +437,15 @@ describe('worker.py, the process', () => {
       await stats({ kind: 'stats', requests: 0, busy: 0, lanes: 2 });
       await get('/hello');
       await get('/raises', 'SystemExit');
-      peer.lane.begin({ PATH_INFO: '/stepwise' }, null);
+      const [busy] = await peer.streamed({ PATH_INFO: '/stepwise' });
       await stats({ kind: 'stats', requests: 2, busy: 1, lanes: 2 });
-      peer.lane.send(Kind.BODY, Flag.FIN, '');
+      busy.send(Kind.BODY, Flag.FIN, '');
       await stats({ kind: 'stats', requests: 3, busy: 0, lanes: 2 });
     });
 
     it('shows where one thread stands, or all of them', async () => {
       await ready({ threads: 3 });
-      const lane = peer.live[1] as LaneEnd;
-      lane.begin({ PATH_INFO: '/sleeps', QUERY_STRING: '30' });
+      const [lane] = await peer.streamed({ PATH_INFO: '/sleeps', QUERY_STRING: '30' });
       await lane.frame(Kind.LOG);
       peer.tell({ kind: 'stacks', thread: lane.thread });
       const [one, ...others] = (await peer.message('stacks'))['threads'] as Message[];

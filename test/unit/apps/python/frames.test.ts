@@ -2,12 +2,18 @@
 import { expect } from 'chai';
 import {
   encodeBodyHeader,
+  encodeDrop,
+  encodeHead,
   encodeRequest,
+  fitsInbox,
   FrameDecoder,
   FrameError,
   FrameFlag,
   FrameType,
+  inboxFrame,
   LANE_VERSION,
+  leaveFrame,
+  ticketOf,
 } from '../../../../src/apps/python/frames.ts';
 import type { Frame } from '../../../../src/apps/python/frames.ts';
 import { singleBytes, splitPoints } from '../../../helpers/replay.ts';
@@ -18,8 +24,13 @@ const latin1 = (text: string): Buffer => Buffer.from(text, 'latin1');
 const GOLDEN: { name: string; bytes: string; frame: Omit<Frame, 'bytes' | 'rest'> & { bytes: string } }[] = [
   {
     name: 'HELLO',
-    bytes: '\x0d\0\0\0\x07\0\x01\0\x0d\0\0\x004711\x000\x003\0feed',
-    frame: { type: FrameType.Hello, flags: 0, aux: LANE_VERSION, head: '4711\x000\x003\0feed', bytes: '' },
+    bytes: '\x0f\0\0\0\x07\0\x02\0\x0f\0\0\x004711\x000\x003\0feed\0x',
+    frame: { type: FrameType.Hello, flags: 0, aux: LANE_VERSION, head: '4711\x000\x003\0feed\0x', bytes: '' },
+  },
+  {
+    name: 'CLAIM that waits for its request',
+    bytes: '\0\0\0\0\x08\x40\x02\x01\0\0\0\0',
+    frame: { type: FrameType.Claim, flags: FrameFlag.Waits, aux: 258, head: '', bytes: '' },
   },
   {
     name: 'HEAD with all of a small response, close() to come',
@@ -146,7 +157,7 @@ describe('FrameDecoder', () => {
     ['type 0', '\0\0\0\0\0\0\0\0\0\0\0\0', 'type is 0, wanted'],
     ['REQ', '\0\0\0\0\x01\0\0\0\0\0\0\0', 'type is 1, wanted'],
     ['BODY', '\0\0\0\0\x02\0\0\0\0\0\0\0', 'type is 2, wanted'],
-    ['type 8', '\0\0\0\0\x08\0\0\0\0\0\0\0', 'type is 8, wanted'],
+    ['CALL', '\0\0\0\0\x09\0\0\0\0\0\0\0', 'type is 9, wanted'],
     ['a head longer than its payload', '\x04\0\0\0\x03\0\0\0\x05\0\0\0', '5 bytes, the whole payload 4'],
     ['a head above the limit', '\xff\0\0\0\x03\0\0\0\x65\0\0\0', '101 bytes, the limit is 100'],
     ['an endless LOG', '\x01\0\x10\0\x06\0\0\0\0\0\0\0', 'type 6 has 1048577 bytes'],
@@ -161,25 +172,52 @@ describe('FrameDecoder', () => {
 
 describe('encodeRequest()', () => {
   it('writes environ and body as one buffer', () => {
-    const bytes = encodeRequest(['PATH_INFO', '/\xc3\xa9', 'QUERY_STRING', ''], Buffer.from('a=1'));
-    expect(bytes.toString('latin1')).to.equal(
+    const head = encodeHead(['PATH_INFO', '/\xc3\xa9', 'QUERY_STRING', '']);
+    expect(encodeRequest({ head, body: Buffer.from('a=1') }).toString('latin1')).to.equal(
       '\x1e\0\0\0\x01\0\0\0\x1b\0\0\0PATH_INFO\0/\xc3\xa9\0QUERY_STRING\0a=1',
     );
   });
 
   it('announces a body that follows', () => {
-    expect(encodeRequest(['A', 'b'], null).toString('latin1')).to.equal(
+    expect(encodeRequest({ head: 'A\0b', body: null }).toString('latin1')).to.equal(
       '\x03\0\0\0\x01\x02\0\0\x03\0\0\0A\0b',
     );
   });
 
-  it('refuses what would become something else on the way', () => {
-    expect(() => encodeRequest(['HTTP_X', 'a\0b'], null)).to.throw(TypeError, 'has a NUL');
-    expect(() => encodeRequest(['A\0', ''], null)).to.throw(TypeError, 'has a NUL');
-    expect(() => encodeRequest(['HTTP_X', '\u20ac'], null)).to.throw(
-      TypeError,
-      '"€" has a character above U+00FF',
-    );
+  it('is refused what would become something else on the way', () => {
+    expect(() => encodeHead(['HTTP_X', 'a\0b'])).to.throw(TypeError, 'has a NUL');
+    expect(() => encodeHead(['A\0', ''])).to.throw(TypeError, 'has a NUL');
+    expect(() => encodeHead(['HTTP_X', '\u20ac'])).to.throw(TypeError, '"€" has a character above U+00FF');
+  });
+});
+
+describe('inboxFrame()', () => {
+  const used = (frame: Buffer, length: number): string => frame.subarray(0, length).toString('latin1');
+
+  it('is a request with its ticket, padded to the size of all', () => {
+    const frame = inboxFrame(258, { head: 'A\0b', body: Buffer.from('c=d') });
+    expect(frame).to.have.lengthOf(4096);
+    expect(used(frame, 18)).to.equal('\x06\0\0\0\x01\0\x02\x01\x03\0\0\0A\0bc=d');
+    expect(ticketOf(frame)).to.equal(258);
+  });
+
+  it('is CALL where the request does not fit, by a byte, or its body follows', () => {
+    const call = '\0\0\0\0\x09\0\x07\0\0\0\0\0';
+    const fits = { head: 'x'.repeat(4000), body: Buffer.alloc(84) };
+    const exceeds = { head: 'x'.repeat(4000), body: Buffer.alloc(85) };
+    expect([fits, exceeds, { head: '', body: null }].map(fitsInbox)).to.deep.equal([true, false, false]);
+    expect(used(inboxFrame(7, fits), 12)).to.equal('\xf4\x0f\0\0\x01\0\x07\0\xa0\x0f\0\0');
+    expect(used(inboxFrame(7, exceeds), 12)).to.equal(call);
+    expect(used(inboxFrame(7, { head: 'A', body: null }), 12)).to.equal(call);
+  });
+});
+
+describe('frames without payload', () => {
+  it('are LEAVE in an inbox, which has no ticket, and DROP', () => {
+    expect(leaveFrame()).to.have.lengthOf(4096);
+    expect(leaveFrame().toString('latin1', 0, 12)).to.equal('\0\0\0\0\x0a\0\0\0\0\0\0\0');
+    expect(ticketOf(leaveFrame())).to.equal(null);
+    expect(encodeDrop().toString('latin1')).to.equal('\0\0\0\0\x0b\0\0\0\0\0\0\0');
   });
 });
 

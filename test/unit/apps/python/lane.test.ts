@@ -1,7 +1,6 @@
 // One lane over a socket that is none: who may speak when, what comes late, and what ends it.
 import { expect } from 'chai';
 import { Duplex } from 'node:stream';
-import { encodeRequest } from '../../../../src/apps/python/frames.ts';
 import {
   Lane,
   LANE_TABLE,
@@ -14,16 +13,14 @@ import { buildFrame, Flag, Kind, readFrames, type WholeFrame } from '../../../he
 /** The test's end: what the lane writes, and what it is to read. */
 class FakeSocket extends Duplex {
   readonly written: Buffer[] = [];
-  /** What the next write fails with. */
-  failure: Error | null = null;
 
   override _read(): void {
     // feed() says when there is something.
   }
 
   override _write(chunk: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
-    if (this.failure === null) this.written.push(chunk);
-    done(this.failure);
+    this.written.push(chunk);
+    done();
   }
 
   async feed(...frames: readonly Buffer[]): Promise<void> {
@@ -46,45 +43,46 @@ const through =
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-const hello = (token = 'feed', version = 1): Buffer => {
-  const frame = buildFrame(Kind.HELLO, 0, `4711\x001\x002\0${token}`);
-  frame.writeUInt16LE(version, 6);
-  return frame;
-};
+const hello = (token = 'feed', version = 2): Buffer =>
+  buildFrame(Kind.HELLO, 0, `4711\x001\x002\0${token}\0inbox`, '', version);
+const claim = (ticket: number, flags = 0): Buffer => buildFrame(Kind.CLAIM, flags, '', '', ticket);
 const head = (flags: number, body = ''): Buffer =>
   buildFrame(Kind.HEAD, flags, '200 OK\0X-A\x001\0X-B\x002', body);
-const REQUEST = encodeRequest(['REQUEST_METHOD', 'GET'], new Uint8Array(0));
-const STREAMED = encodeRequest(['REQUEST_METHOD', 'POST'], null);
+const STREAMED = { head: 'REQUEST_METHOD\0POST', body: null };
 
 describe('apps/python/lane', () => {
   let socket: FakeSocket;
   let lane: Lane;
   let events: string[];
+  /** By ticket; a ticket that is not here is of nobody any more. */
+  let users: Record<number, LaneUser>;
   const owner: LaneOwner = {
-    greets: ({ token }) => token === 'feed',
-    opened: (_, { pid, process, thread }) => events.push(`opened ${pid} ${process} ${thread}`),
-    idle: (_, isClosing) => events.push(isClosing ? 'idle, closing' : 'idle'),
+    greets: (_, { token, inbox }) => token === 'feed' && inbox === 'inbox',
+    opened: ({ hello: who }) => events.push(`opened ${who?.pid} ${who?.process} ${who?.thread}`),
+    claimed: (_, ticket) => users[ticket] ?? null,
+    idle: ({ isClosing, ticket }) => events.push(`${ticket} idle${isClosing ? ', closing' : ''}`),
     closed: () => events.push('closed'),
   };
-  const user = (name = 'user'): LaneUser => ({
+  const user = (name = 'user', more: Partial<LaneUser> = {}): LaneUser => ({
+    claimed: () => events.push(`${name} claimed`),
     head: (fields, { bytes }) => events.push(`${name} head ${fields.join('|')} ${bytes.toString()}`),
     data: (chunk, isLast) => events.push(`${name} data ${chunk.toString()}${isLast ? ' last' : ''}`),
     failed: (error) => events.push(`${name} failed ${error.message} at ${error.stack}`),
     closeFailed: (error) => events.push(`${name} close failed ${error.message}`),
     log: (text) => events.push(`${name} log ${text}`),
-    sent: () => events.push(`${name} sent`),
-    refused: () => events.push(`${name} refused`),
     lost: (why) => events.push(`${name} lost ${why?.message ?? ''}`.trimEnd()),
     drained: () => events.push(`${name} drained`),
+    ...more,
   });
   const news = (): string[] => events.splice(0);
 
   beforeEach(async () => {
     socket = new FakeSocket();
     events = [];
+    users = { 1: user('one'), 2: user('two') };
     lane = new Lane(through(socket), owner);
     await socket.feed(hello());
-    expect(news()).to.deep.equal(['opened 4711 1 2', 'idle']);
+    expect(news()).to.deep.equal(['opened 4711 1 2']);
   });
   afterEach(() => socket.destroy());
 
@@ -97,64 +95,70 @@ describe('apps/python/lane', () => {
   });
 
   it('serves one request after the other', async () => {
-    for (const name of ['one', 'two']) {
-      lane.start(user(name), REQUEST, false);
-      await turn();
+    for (const [ticket, name] of [
+      [1, 'one'],
+      [2, 'two'],
+    ] as const) {
+      await socket.feed(claim(ticket));
       expect(lane.state).to.equal('waiting');
       await socket.feed(head(Flag.FIN, 'body'));
-      expect(news()).to.deep.equal([`${name} sent`, `${name} head 200 OK|X-A|1|X-B|2 body`, 'idle']);
+      expect(news()).to.deep.equal([
+        `${name} claimed`,
+        `${name} head 200 OK|X-A|1|X-B|2 body`,
+        `${ticket} idle`,
+      ]);
     }
-    expect(socket.frames.map(({ kind }) => kind)).to.deep.equal([Kind.REQ, Kind.REQ]);
+    expect(socket.frames).to.deep.equal([]);
   });
 
   it('hands a response on as it comes', async () => {
-    lane.start(user(), REQUEST, false);
-    await turn();
-    await socket.feed(head(0, 'a'), buildFrame(Kind.DATA, 0, '', 'b'), buildFrame(Kind.LOG, 0, '', 'said\n'));
+    await socket.feed(
+      claim(1),
+      head(0, 'a'),
+      buildFrame(Kind.DATA, 0, '', 'b'),
+      buildFrame(Kind.LOG, 0, '', 'said\n'),
+    );
     expect(lane.state).to.equal('answering');
     await socket.feed(buildFrame(Kind.DATA, Flag.FIN, ''));
-    expect(news().slice(2)).to.deep.equal(['user data b', 'user log said\n', 'user data  last', 'idle']);
+    expect(news().slice(2)).to.deep.equal(['one data b', 'one log said\n', 'one data  last', '1 idle']);
   });
 
   it('tells what the application raised, with its traceback', async () => {
-    lane.start(user(), REQUEST, false);
-    await turn();
-    await socket.feed(buildFrame(Kind.ERR, 0, '', 'ValueError\0nö\0Traceback:\n  here\n'));
-    expect(news()).to.deep.equal(['user sent', 'user failed ValueError: nö at Traceback:\n  here', 'idle']);
+    await socket.feed(claim(1), buildFrame(Kind.ERR, 0, '', 'ValueError\0nö\0Traceback:\n  here\n'));
+    expect(news()).to.deep.equal([
+      'one claimed',
+      'one failed ValueError: nö at Traceback:\n  here',
+      '1 idle',
+    ]);
   });
 
-  it('gives what close() says to the request it belongs to, whatever runs by then', async () => {
-    lane.start(user('one'), REQUEST, false);
-    await turn();
-    await socket.feed(head(Flag.FIN | Flag.CLOSING));
-    lane.start(user('two'), REQUEST, false);
-    await turn();
+  it('gives what close() says to the request it belongs to', async () => {
+    await socket.feed(claim(1), head(Flag.FIN | Flag.CLOSING));
     await socket.feed(
       buildFrame(Kind.LOG, Flag.CLOSE, '', 'late\n'),
       buildFrame(Kind.ERR, Flag.CLOSE, '', 'E\0m\0t'),
+      claim(2),
       head(Flag.FIN),
     );
     expect(news().slice(1)).to.deep.equal([
       'one head 200 OK|X-A|1|X-B|2 ',
-      'idle, closing',
-      'two sent',
+      '1 idle, closing',
       'one log late\n',
       'one close failed E: m',
+      'two claimed',
       'two head 200 OK|X-A|1|X-B|2 ',
-      'idle',
+      '2 idle',
     ]);
   });
 
-  it('sends a body, and breaks it off where the response ends first', async () => {
-    const one = user('one');
-    lane.start(one, STREAMED, true);
-    await turn();
+  it('sends what was called for, and breaks a body off where the response ends first', async () => {
+    const called = { claimed: (at: Lane) => at.call(STREAMED) };
+    const [one, two] = [user('one', called), user('two', called)];
+    users = { 1: one, 2: two };
+    await socket.feed(claim(1, Flag.WAITS));
     lane.sendBody(one, Buffer.from('abc'));
     lane.endBody(one, false);
-    await socket.feed(head(Flag.FIN));
-    const two = user('two');
-    lane.start(two, STREAMED, true);
-    await turn();
+    await socket.feed(head(Flag.FIN), claim(2, Flag.WAITS));
     lane.sendBody(two, Buffer.from('de'));
     await socket.feed(head(Flag.FIN));
     lane.sendBody(two, Buffer.from('too late'));
@@ -170,56 +174,72 @@ describe('apps/python/lane', () => {
     ]);
   });
 
-  it('says that a request was refused where it could not be written, and not that it was lost', async () => {
-    socket.failure = Object.assign(new Error('EPIPE'), { code: 'EPIPE' });
-    lane.start(user(), REQUEST, false);
-    await turn();
-    expect(news()).to.deep.equal(['closed', 'user refused']);
+  it('drops what comes for a request that nobody waits for any more, and goes on after it', async () => {
+    const one = user('one', { claimed: (at) => at.call(STREAMED) });
+    users = { 1: one, 2: user('two') };
+    await socket.feed(claim(1, Flag.WAITS), head(0, 'a'));
+    news();
+    lane.forget(one);
+    expect(socket.frames.map(({ kind, flags }) => [kind, flags])).to.deep.equal([
+      [Kind.REQ, Flag.BODY_FOLLOWS],
+      [Kind.BODY, Flag.FIN | Flag.ABORTED],
+    ]);
+    await socket.feed(
+      buildFrame(Kind.DATA, 0, '', 'b'),
+      buildFrame(Kind.ERR, Flag.POST, '', 'E\0m\0t'),
+      claim(2),
+      head(Flag.FIN),
+    );
+    expect(news()).to.deep.equal(['1 idle', 'two claimed', 'two head 200 OK|X-A|1|X-B|2 ', '2 idle']);
   });
 
-  it('does not call a request refused whose body could not be written: it may run already', async () => {
-    const streaming = user();
-    lane.start(streaming, STREAMED, true);
-    await turn();
-    socket.failure = Object.assign(new Error('EPIPE'), { code: 'EPIPE', syscall: 'write' });
-    lane.sendBody(streaming, Buffer.from('abc'));
-    await turn();
-    expect(news()).to.deep.equal(['user sent', 'closed', 'user lost']);
+  it('lets a thread run that has taken what nobody waits for, and sends none that it has called for', async () => {
+    await socket.feed(claim(7));
+    expect(lane.state).to.equal('waiting');
+    await socket.feed(head(Flag.FIN), claim(8, Flag.WAITS));
+    expect(news()).to.deep.equal(['7 idle', '8 idle']);
+    expect(lane.state).to.equal('idle');
+    expect(socket.frames.map(({ kind }) => kind)).to.deep.equal([Kind.DROP]);
   });
 
   it('says that a request was lost where the thread goes', async () => {
-    lane.start(user(), REQUEST, false);
-    await turn();
+    await socket.feed(claim(1));
     socket.push(null);
     await turn();
-    expect(news()).to.deep.equal(['user sent', 'closed', 'user lost']);
+    expect(news()).to.deep.equal(['one claimed', 'closed', 'one lost']);
   });
 
   it('tells nobody anything once it was destroyed', async () => {
-    lane.start(user(), REQUEST, false);
-    await turn();
+    await socket.feed(claim(1));
     lane.destroy();
-    expect(news()).to.deep.equal(['user sent', 'closed']);
+    expect(news()).to.deep.equal(['one claimed', 'closed']);
     await turn();
     expect(news()).to.deep.equal([]);
     expect(socket.destroyed).to.equal(true);
   });
 
   it('ends where the thread breaks the rules', async () => {
-    lane.start(user(), REQUEST, false);
-    await turn();
-    await socket.feed(buildFrame(Kind.DATA, 0, '', 'x'));
-    expect(news()).to.deep.equal(['user sent', 'closed', 'user lost Cannot take DATA: no HEAD went before']);
+    await socket.feed(claim(1), buildFrame(Kind.DATA, 0, '', 'x'));
+    expect(news()).to.deep.equal(['one claimed', 'closed', 'one lost Cannot take DATA: no HEAD went before']);
   });
 
-  it('ends where a response comes that nobody asked for', async () => {
+  it('ends where a response comes that was not claimed, or two are', async () => {
     await socket.feed(head(Flag.FIN));
     expect(news()).to.deep.equal(['closed']);
+    const other = new FakeSocket();
+    const twice = new Lane(through(other), owner);
+    await other.feed(hello(), claim(1), claim(2));
+    expect(twice.state).to.equal('closed');
+    expect(news().slice(1)).to.deep.equal([
+      'one claimed',
+      'closed',
+      'one lost Cannot take "claim" while the lane is waiting',
+    ]);
   });
 
   for (const [what, greeting] of [
     ['a wrong token', hello('food')],
-    ['another version', hello('feed', 2)],
+    ['another version', hello('feed', 1)],
     ['no HELLO', head(Flag.FIN)],
   ] as const) {
     it(`does not open for ${what}`, async () => {
