@@ -12,6 +12,7 @@ export const Kind = {
   CALL: 9,
   LEAVE: 10,
   DROP: 11,
+  WELCOME: 12,
 } as const;
 export const Flag = {
   FIN: 1,

@@ -150,6 +150,11 @@ export class LaneEnd {
     return at === -1 ? null : at + 1;
   }
 
+  #greet(hello: WholeFrame): void {
+    this.hello = hello;
+    this.socket.write(buildFrame(Kind.WELCOME, 0, ''));
+  }
+
   #claim({ aux, flags }: WholeFrame): void {
     this.claims.push(aux);
     if ((flags & Flag.WAITS) !== 0) this.socket.write(this.inbox.called(aux));
@@ -165,7 +170,7 @@ export class LaneEnd {
     this.#size = data.length - size;
     this.#wanted = wanted;
     for (const frame of frames) {
-      if (this.hello === null) this.hello = frame;
+      if (this.hello === null) this.#greet(frame);
       else if (frame.kind === Kind.CLAIM) this.#claim(frame);
       else this.frames.push(frame);
     }

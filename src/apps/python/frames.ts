@@ -25,6 +25,7 @@
 //   9 CALL   worker   0                   ticket   none                                        none
 //  10 LEAVE  worker   0                   0        none                                        none
 //  11 DROP   worker   0                   0        none                                        none
+//  12 WELCOME worker  0                   0        none                                        none
 //
 // Requests do not come over a lane: they wait in the inbox of the process, a FIFO from which whichever of its threads is
 // free takes the next (inbox.ts). What is written there is always INBOX_FRAME bytes, so that each read(2) takes one request:
@@ -32,7 +33,8 @@
 // before its first frame for a REQ, at once and with WAITS for CALL; the worker then sends REQ over the lane, or DROP if
 // nobody wants an answer any more. The thread that takes LEAVE closes its lane and opens a new one.
 //
-// A lane opens with HELLO, and then carries one answer at a time:
+// A lane opens with HELLO; the thread takes no request before WELCOME, so none is taken that is not known to the worker.
+// The lane then carries one answer at a time:
 //
 //   idle --CLAIM--> waiting --HEAD--> answering --FIN on HEAD or DATA--> idle
 //                   waiting, answering --ERR without CLOSE (POST says that HEAD went before)--> idle
@@ -60,6 +62,7 @@ export const FrameType = {
   Call: 9,
   Leave: 10,
   Drop: 11,
+  Welcome: 12,
 } as const;
 export type FrameType = (typeof FrameType)[keyof typeof FrameType];
 
@@ -292,10 +295,10 @@ export function leaveFrame(): Buffer {
   return inbox;
 }
 
-/** DROP. */
-export function encodeDrop(): Buffer {
+/** A frame that is nothing but its type: DROP, WELCOME. */
+export function encodeEmpty(type: FrameType): Buffer {
   const out = Buffer.allocUnsafe(FRAME_HEADER);
-  writeHeader(out, FrameType.Drop, 0, 0, 0, 0);
+  writeHeader(out, type, 0, 0, 0, 0);
   return out;
 }
 

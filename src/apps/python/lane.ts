@@ -3,7 +3,7 @@
 import type { Duplex } from 'node:stream';
 import {
   encodeBodyHeader,
-  encodeDrop,
+  encodeEmpty,
   encodeRequest,
   type Frame,
   FrameDecoder,
@@ -235,6 +235,7 @@ export class Lane {
       case FrameType.Call:
       case FrameType.Leave:
       case FrameType.Drop:
+      case FrameType.Welcome:
         throw new FrameError(`Cannot take a frame of type ${type}`);
     }
   }
@@ -249,6 +250,7 @@ export class Lane {
       this.#close();
       return;
     }
+    this.#socket.write(encodeEmpty(FrameType.Welcome));
     this.#owner.opened(this);
   }
 
@@ -260,7 +262,7 @@ export class Lane {
     this.#user = user;
     if (user !== null) user.claimed(this);
     else if ((flags & FrameFlag.Waits) !== 0) {
-      this.#socket.write(encodeDrop());
+      this.#socket.write(encodeEmpty(FrameType.Drop));
       this.#finish(0);
     }
   }

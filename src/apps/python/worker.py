@@ -50,7 +50,7 @@ import traceback
 # Frames: see frames.ts.
 
 VERSION = 2
-REQ, BODY, HEAD, DATA, ERR, LOG, HELLO, CLAIM, CALL, LEAVE, DROP = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+REQ, BODY, HEAD, DATA, ERR, LOG, HELLO, CLAIM, CALL, LEAVE, DROP, WELCOME = range(1, 13)
 FIN, BODY_FOLLOWS, ABORTED, CLOSING, POST, CLOSE, WAITS = 1, 2, 4, 8, 16, 32, 64
 
 # Frames after which more is to come, unless they have FIN.
@@ -714,9 +714,13 @@ class Lane:
         self._notes = inbox.notes
         self._poll = select.poll()
         self._poll.register(sock, select.POLLRDHUP)
-        self.connected = True
         head = '%d\0%d\0%d\0%s\0%s' % (os.getpid(), worker.process, self.number, worker.token, inbox.name)
         self.send(HELLO, 0, VERSION, head.encode('latin-1'), (), 0)
+        # What this thread takes before, the worker may think lost with the threads that it knows.
+        kind = self.read_header()[1]
+        if kind != WELCOME:
+            raise self.refuse('its type is %d, wanted WELCOME (%d)' % (kind, WELCOME))
+        self.connected = True
         worker.watch(sock)
         # The main thread may have changed its mind before it could see this connection.
         if not worker.wants(self, path):

@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import {
   encodeBodyHeader,
-  encodeDrop,
+  encodeEmpty,
   encodeHead,
   encodeRequest,
   fitsInbox,
@@ -217,7 +217,7 @@ describe('frames without payload', () => {
     expect(leaveFrame()).to.have.lengthOf(4096);
     expect(leaveFrame().toString('latin1', 0, 12)).to.equal('\0\0\0\0\x0a\0\0\0\0\0\0\0');
     expect(ticketOf(leaveFrame())).to.equal(null);
-    expect(encodeDrop().toString('latin1')).to.equal('\0\0\0\0\x0b\0\0\0\0\0\0\0');
+    expect(encodeEmpty(FrameType.Drop).toString('latin1')).to.equal('\0\0\0\0\x0b\0\0\0\0\0\0\0');
   });
 });
 

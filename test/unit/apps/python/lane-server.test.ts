@@ -82,7 +82,7 @@ class Thread {
     this.socket.on('data', (chunk) => {
       const { frames, size } = readFrames(Buffer.concat([data, chunk]));
       data = Buffer.concat([data, chunk]).subarray(size);
-      this.frames.push(...frames);
+      this.frames.push(...frames.filter(({ kind }) => kind !== Kind.WELCOME));
     });
     this.socket.on('error', () => undefined);
     this.socket.on('close', () => (this.isGone = true));
@@ -284,12 +284,8 @@ describe('apps/python/lane-server', () => {
     const more = [1, 2, 3].map(() => ask({ REQUEST_METHOD: 'POST' }));
     const begun = performance.now();
     await waitFor(() => performance.now() - begun > 30, { what: 'it to look stuck' });
-    await b.request();
-    b.answer('moved');
-    // The one from the inbox of the stuck process comes behind the other, although that keeps this one busy.
-    const tickets = [(await b.request()).aux, (await b.request()).aux];
-    for (const ticket of tickets) {
-      b.ticket = ticket;
+    for (let count = 0; count < 3; count += 1) {
+      await b.request();
       b.answer('moved');
     }
     expect(await Promise.all(more.map(({ body }) => body))).to.deep.equal(['moved', 'moved', 'moved']);

@@ -83,6 +83,8 @@ describe('apps/python/lane', () => {
     lane = new Lane(through(socket), owner);
     await socket.feed(hello());
     expect(news()).to.deep.equal(['opened 4711 1 2']);
+    expect(socket.frames.map(({ kind }) => kind)).to.deep.equal([Kind.WELCOME]);
+    socket.written.length = 0;
   });
   afterEach(() => socket.destroy());
 
