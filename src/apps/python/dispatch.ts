@@ -185,7 +185,7 @@ export class Dispatch {
     const { posted } = user;
     if (posted === null) return null;
     const { ticket, crew, lane } = posted;
-    if (lane === null && crew.inbox.recall(ticket)) {
+    if (lane === null && crew.inbox.recall(ticket, (each) => this.#again(each))) {
       this.#release(ticket);
       return null;
     }

@@ -7,7 +7,7 @@
 // once, and whole, is what pipe(7) promises up to PIPE_BUF; so a request goes either to one thread or back to us.
 import { Buffer } from 'node:buffer';
 import { closeSync, constants, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
-import { INBOX_FRAME, ticketOf } from './frames.ts';
+import { INBOX_FRAME, leaveFrame, ticketOf } from './frames.ts';
 
 /** Beside the FIFO; worker.py adds the same. */
 const NOTES = '.notes';
@@ -54,19 +54,31 @@ export class Inbox {
   /** Takes the first request back: its ticket; null: there is none. */
   takeBack(): number | null {
     let ticket: number | null = null;
-    while (ticket === null && this.#next()) ticket = ticketOf(frame);
+    let leaves = 0;
+    while (ticket === null && this.#next()) {
+      ticket = ticketOf(frame);
+      if (ticket === null) leaves += 1;
+    }
+    // Threads wait for it; where there is no room for it, none of them does.
+    for (; leaves > 0; leaves -= 1) this.put(leaveFrame());
     return ticket;
   }
 
-  /** Takes the frame with that ticket back; false: a thread has it. The others stay in their order. */
-  recall(ticket: number): boolean {
+  /**
+   * Takes the frame with that ticket back; false: a thread has it. The others stay in their order, but for those for which
+   * there is no room any more: `left` is told of them.
+   */
+  recall(ticket: number, left: (ticket: number) => void): boolean {
     const others: Buffer[] = [];
     let isFound = false;
     while (this.#next()) {
       if (ticketOf(frame) === ticket) isFound = true;
       else others.push(Buffer.from(frame));
     }
-    for (const other of others) this.put(other);
+    for (const other of others) {
+      const each = ticketOf(other);
+      if (!this.put(other) && each !== null) left(each);
+    }
     return isFound;
   }
 

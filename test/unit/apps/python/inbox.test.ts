@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { inboxFrame, leaveFrame } from '../../../../src/apps/python/frames.ts';
 import { Inbox } from '../../../../src/apps/python/inbox.ts';
-import { INBOX_FRAME } from '../../../helpers/lane-frames.ts';
+import { INBOX_FRAME, Kind } from '../../../helpers/lane-frames.ts';
 import { makeTempDir, removeTempDir } from '../../../helpers/temp.ts';
 
 describe('apps/python/inbox', () => {
@@ -15,6 +15,7 @@ describe('apps/python/inbox', () => {
   let notes: number;
   const request = (ticket: number): Buffer =>
     inboxFrame(ticket, { head: `A\0${ticket}`, body: Buffer.alloc(0) });
+  const never = (ticket: number): void => expect.fail(`there was no room for ${ticket}`);
   /** What a thread would read. */
   const read = (): string => {
     const bytes = Buffer.alloc(INBOX_FRAME);
@@ -62,18 +63,20 @@ describe('apps/python/inbox', () => {
   it('gives up one that no thread has, and leaves the others in their order', () => {
     for (const ticket of [1, 2, 3]) inbox.put(request(ticket));
     expect(read()).to.equal('A\x001');
-    expect(inbox.recall(1)).to.equal(false);
+    expect(inbox.recall(1, never)).to.equal(false);
     inbox.put(request(4));
-    expect(inbox.recall(3)).to.equal(true);
+    expect(inbox.recall(3, never)).to.equal(true);
     expect([read(), read()]).to.deep.equal(['A\x002', 'A\x004']);
-    expect(inbox.recall(2)).to.equal(false);
+    expect(inbox.recall(2, never)).to.equal(false);
   });
 
-  it('does not take LEAVE for a request', () => {
+  it('does not take LEAVE for a request, and leaves it to the threads', () => {
     inbox.put(leaveFrame());
     inbox.put(request(5));
-    expect(inbox.recall(0)).to.equal(false);
+    expect(inbox.recall(0, never)).to.equal(false);
     expect([inbox.takeBack(), inbox.takeBack()]).to.deep.equal([5, null]);
+    const bytes = Buffer.alloc(INBOX_FRAME);
+    expect([readSync(thread, bytes), bytes[4]]).to.deep.equal([INBOX_FRAME, Kind.LEAVE]);
   });
 
   it('knows which thread noted a ticket, and notes what is given up', () => {

@@ -284,7 +284,12 @@ describe('apps/python/lane-server', () => {
     const more = [1, 2, 3].map(() => ask({ REQUEST_METHOD: 'POST' }));
     const begun = performance.now();
     await waitFor(() => performance.now() - begun > 30, { what: 'it to look stuck' });
-    for (let count = 0; count < 3; count += 1) {
+    await b.request();
+    b.answer('moved');
+    await Promise.race(more.map(({ body }) => body));
+    // Although this one has no thread to spare yet.
+    expect(a.inbox.take()).to.equal(null);
+    for (let count = 0; count < 2; count += 1) {
       await b.request();
       b.answer('moved');
     }
