@@ -40,7 +40,7 @@ const ANSWER = Buffer.concat([
 
 /** The connection of a thread that only answers. */
 const socket = Object.assign(new EventEmitter(), {
-  write: never,
+  write: ignore,
   resume: ignore,
   pause: never,
   destroy: never,
