@@ -58,6 +58,8 @@ UNFINISHED = (HEAD, DATA)
 
 HEADER = struct.Struct('<IBBHI')
 HEADER_SIZE = HEADER.size
+# CLAIM and the header of the frame behind it.
+CLAIM_AND_HEADER = struct.Struct('<IBBHIIBBHI')
 # What is written to an inbox, and read from it, at once: PIPE_BUF.
 INBOX_FRAME = 4096
 # A FIFO has room for so many frames; there may be more than one a thread.
@@ -66,9 +68,9 @@ INBOX_ROOM = 16
 F_SETPIPE_SZ = 1031
 # LEAVE, as it stands in an inbox.
 WAKE = HEADER.pack(0, LEAVE, 0, 0, 0).ljust(INBOX_FRAME, b'\0')
-# What is noted beside an inbox for each ticket: a thread's number and one, and whether nobody waits any more.
+# What is noted beside an inbox for each ticket, two numbers of 16 bits: that of a thread and one, and whether nobody waits
+# any more.
 NOTE_SIZE = 4
-GIVEN_UP = 2
 MAX_TICKETS = 1 << 16
 
 # A request head and an inline body fit in, as do several BODY frames.
@@ -100,8 +102,6 @@ STATUS = re.compile('[2-5][0-9]{2} [\x21-\x7e\x80-\xff](?:[\x20-\x7e\x80-\xff]*[
 TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 LENGTH = re.compile('[0-9]{1,15}')
 UNSAFE = re.compile('[\x00-\x1f\x7f]|[^\x00-\xff]')
-# A header value may hold none of them: they are how a response is split. NUL also separates the fields of a head.
-CONTROLS = bytes(range(32)) + b'\x7f'
 
 # RFC 2616, section 13.5.1, in both spellings of Trailer.
 HOP_BY_HOP = frozenset((
@@ -197,8 +197,9 @@ def encode_head(status, headers, code, max_size):
         head = '\0'.join(fields).encode('latin-1')
     except (TypeError, UnicodeEncodeError):
         raise bad_header(headers) from None
-    # The NULs between the fields, and nothing else.
-    if len(head.translate(None, CONTROLS)) != len(head) - len(fields) + 1:
+    # A control character is how a response is split, and NUL separates the fields of a head. None of them is printable, as
+    # some good characters are not: so only what fails that is looked at more closely.
+    if not ''.join(fields).isprintable() and any(UNSAFE.search(field) for field in fields):
         raise bad_header(headers)
     if len(head) > max_size:
         raise ValueError(
@@ -219,20 +220,22 @@ def parse_length(value):
 class Response:
     """The rules of PEP 3333 between start_response(), write() and the result of one call of the application."""
 
-    # Most requests change few of these: the rest stays with the class.
-    called = False       # start_response() was, even if it raised
-    head = None          # as encode_head() gives it; None: not started
-    code = 0
-    declared = -1        # Content-Length, -1 without one
-    sent = 0             # bytes of body
-    head_sent = False
-    ended = False
-    bodyless = False
-    closing = 0          # CLOSING where the result has a close()
+    # Hot code: all of them are slots, which are read without a look at the class.
+    __slots__ = (
+        'lane', 'is_head', 'called', 'head', 'code', 'declared', 'sent', 'head_sent', 'ended', 'bodyless', 'closing')
 
     def __init__(self, lane, is_head):
         self.lane = lane
         self.is_head = is_head
+        self.called = False     # start_response() was, even if it raised
+        self.head = None        # as encode_head() gives it; None: not started
+        self.code = 0
+        self.declared = -1      # Content-Length, -1 without one
+        self.sent = 0           # bytes of body
+        self.head_sent = False
+        self.ended = False
+        self.bodyless = False
+        self.closing = 0        # CLOSING where the result has a close()
 
     def start_response(self, status, headers, exc_info=None):
         """PEP 3333's start_response(): keeps status and headers, sends nothing."""
@@ -282,7 +285,9 @@ class Response:
         else:
             if hasattr(result, 'close'):
                 self.closing = CLOSING
-            check_result(result)
+            if kind in NO_RESULTS:
+                raise TypeError(
+                    'Cannot send response: the application returned %s, wanted an iterable of bytes' % show(result))
             if kind is FileWrapper and self._send_file(result.filelike):
                 return
         self._send_blocks(result)
@@ -415,11 +420,8 @@ class Response:
         self.head += b'\0Content-Length\0%d' % size
 
 
-def check_result(result):
-    """Refuses what iterates, but never into blocks."""
-    if result is None or isinstance(result, (str, bytes, bytearray, dict)):
-        raise TypeError(
-            'Cannot send response: the application returned %s, wanted an iterable of bytes' % show(result))
+# What iterates, but never into blocks, or not at all.
+NO_RESULTS = frozenset((type(None), str, bytes, bytearray, dict))
 
 
 def bad_block(block):
@@ -612,7 +614,8 @@ class Inbox:
         notes = os.open(path + '.notes', os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             os.ftruncate(notes, MAX_TICKETS * NOTE_SIZE)
-            self.notes = mmap.mmap(notes, MAX_TICKETS * NOTE_SIZE)
+            self._map = mmap.mmap(notes, MAX_TICKETS * NOTE_SIZE)
+            self.notes = memoryview(self._map).cast('H')
         finally:
             os.close(notes)
 
@@ -631,7 +634,8 @@ class Inbox:
 
     def close(self):
         self.forget()
-        self.notes.close()
+        self.notes.release()
+        self._map.close()
         # viaduct has taken them away, unless it never came to it.
         for path in (self.path, self.path + '.notes'):
             try:
@@ -664,9 +668,8 @@ class Lane:
         self._poll = None           # whether the client has left
         self._inbox = None
         self._notes = None          # of the inbox
-        self._noted = -1            # where the request under way is noted there
-        self._mark = struct.pack('<H', number + 1)
-        self._claim = b''           # goes before the next frame
+        self._ticket = -1           # of the request under way
+        self._unclaimed = False     # its CLAIM goes before the next frame
         self._broken = False        # no frame can be sent or received any more
         self._ident = 0
         self._buffer = bytearray(BUFFER_SIZE)
@@ -729,12 +732,12 @@ class Lane:
 
     def _disconnect(self):
         self.connected = self.busy = False
-        self._claim = b''
+        self._unclaimed = False
         sock, self._sock = self._sock, None
         if sock is not None:
             sock.close()
         inbox, self._inbox, self._notes = self._inbox, None, None
-        self._noted = -1
+        self._ticket = -1
         if inbox is not None:
             self._worker.leave_inbox(inbox)
 
@@ -760,7 +763,7 @@ class Lane:
         read = os.read
         fifo = self._inbox.fifo
         notes = self._notes
-        mark = self._mark
+        mark = self.number + 1
         while not self.leaving:
             # Never more and never less than one frame: it is written as one piece.
             frame = read(fifo, INBOX_FRAME)
@@ -768,16 +771,16 @@ class Lane:
             if kind == LEAVE:
                 return
             self.busy = True
-            self._noted = noted = ticket * NOTE_SIZE
-            notes[noted:noted + 2] = mark
+            self._ticket = ticket
+            notes[2 * ticket] = mark
             if kind == REQ:
-                self._claim = HEADER.pack(0, CLAIM, 0, ticket, 0)
+                self._unclaimed = True
                 body = HEADER_SIZE + head_size
                 self._handle_request(str(frame[HEADER_SIZE:body], 'latin-1'), frame[body:HEADER_SIZE + length])
             else:
                 self._call(ticket)
             self.busy = False
-            self._noted = -1
+            self._ticket = -1
             if self._broken:
                 return
 
@@ -864,10 +867,11 @@ class Lane:
         if self._broken or (kind in UNFINISHED and not flags & FIN and self._is_given_up()):
             raise ClientGone('Cannot send: the client has left')
         head_size = len(head)
-        header = HEADER.pack(head_size + size, kind, flags, aux, head_size)
-        if self._claim:
-            header = self._claim + header
-            self._claim = b''
+        if self._unclaimed:
+            self._unclaimed = False
+            header = CLAIM_AND_HEADER.pack(0, CLAIM, 0, self._ticket, 0, head_size + size, kind, flags, aux, head_size)
+        else:
+            header = HEADER.pack(head_size + size, kind, flags, aux, head_size)
         try:
             if size <= JOIN_SIZE or not blocks:
                 data = b''.join((header, head, *blocks))
@@ -936,7 +940,7 @@ class Lane:
 
     def _is_given_up(self):
         """Whether viaduct has noted that nobody waits for the answer any more."""
-        return self._noted >= 0 and self._notes is not None and self._notes[self._noted + GIVEN_UP] != 0
+        return self._ticket >= 0 and self._notes is not None and self._notes[2 * self._ticket + 1] != 0
 
     # Reading.
 
