@@ -6,7 +6,13 @@ import { EventEmitter } from 'node:events';
 import type { Duplex } from 'node:stream';
 import { bench, do_not_optimize, run } from 'mitata';
 import { pythonApplication } from '../../src/apps/python/application.ts';
-import { FrameFlag, FrameType, inboxFrame, LANE_VERSION } from '../../src/apps/python/frames.ts';
+import {
+  FrameFlag,
+  FrameType,
+  INBOX_FRAME,
+  LANE_VERSION,
+  writeRequest,
+} from '../../src/apps/python/frames.ts';
 import type { Asker } from '../../src/apps/python/dispatch.ts';
 import { Lane } from '../../src/apps/python/lane.ts';
 import type { LaneServer } from '../../src/apps/python/lane-server.ts';
@@ -47,6 +53,7 @@ const socket = Object.assign(new EventEmitter(), {
   cork: never,
   uncork: never,
 });
+const slot = Buffer.alloc(INBOX_FRAME);
 let asker: Asker | null = null;
 let answer: (bytes: Buffer) => void = never;
 const lane = new Lane(
@@ -62,7 +69,7 @@ const lanes = {
   isDown: false,
   post(user: Asker): void {
     asker = user;
-    do_not_optimize(inboxFrame(0, user.request));
+    do_not_optimize(writeRequest(slot, 0, user.request, true));
   },
   giveUp: never,
 };

@@ -42,6 +42,19 @@ export class InboxEnd {
     return ticket;
   }
 
+  /** A request whose names are noted under that number; gives its ticket. */
+  values(number: number, params: Readonly<Record<string, string>>): number {
+    const text = Object.keys(params).join('\0');
+    const list = Buffer.concat([
+      Buffer.from(Uint16Array.of(text.length).buffer),
+      Buffer.from(text, 'latin1'),
+    ]);
+    writeSync(this.#notes, list, 0, list.length, 65_536 * 4 + number * 4096);
+    const ticket = InboxEnd.#nextTicket();
+    this.put(buildFrame(Kind.VALUES, number, Object.values(params).join('\0'), '', ticket));
+    return ticket;
+  }
+
   /** CALL for that frame; gives its ticket. */
   call(frame: Buffer): number {
     const ticket = InboxEnd.#nextTicket();

@@ -13,6 +13,7 @@ export const Kind = {
   LEAVE: 10,
   DROP: 11,
   WELCOME: 12,
+  VALUES: 13,
 } as const;
 export const Flag = {
   FIN: 1,

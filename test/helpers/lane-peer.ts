@@ -100,8 +100,15 @@ export class LaneEnd {
 
   /** Puts a request into the inbox of its process, with its body or `null` for one that follows; gives the ticket. */
   begin(environ: Readonly<Record<string, string>>, body: Uint8Array | string | null = ''): number {
-    const head = Object.entries(requestEnviron(environ, body)).flat().join('\0');
+    const params = requestEnviron(environ, body);
+    const head = [...Object.keys(params), ...Object.values(params)].join('\0');
     this.#begun = this.inbox.request(head, body);
+    return this.#begun;
+  }
+
+  /** As begin() without a body, but the names are noted beside the inbox under that number. */
+  beginNoted(number: number, environ: Readonly<Record<string, string>>): number {
+    this.#begun = this.inbox.values(number, requestEnviron(environ, ''));
     return this.#begun;
   }
 

@@ -1,11 +1,12 @@
 // The gateway application of a Python mount: hands each request to a thread, and its answer to the gateway. Knows neither
 // processes nor how lanes come and go.
-import { INLINE_BODY, encodeHead } from './frames.ts';
 import type { Application, Environ } from '../../gateway/contract.ts';
 import { GatewayError } from '../../gateway/errors.ts';
 import { isPeekable } from '../../gateway/input.ts';
 import type { LateBody } from '../../gateway/late-body.ts';
 import { Conversation } from './conversation.ts';
+import { type EnvironText, NameLists } from './environ-text.ts';
+import { INLINE_BODY } from './frames.ts';
 import type { LaneServer } from './lane-server.ts';
 
 /** RFC 9110, section 9.2.2: sent twice they do what they do once. */
@@ -13,13 +14,14 @@ const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
 
 /** @param unavailable answers while the app does not load */
 export function pythonApplication(lanes: LaneServer, unavailable: Application): Application {
+  const lists = new NameLists();
   return (environ, startResponse) => {
     if (lanes.isDown) return unavailable(environ, startResponse);
     /** `body`: all of it, or null where it is to be streamed. */
     const begin = (body: Uint8Array | null): LateBody => {
       const hasBody = body === null || body.length > 0;
       const tries = !hasBody && IDEMPOTENT.has(environ.REQUEST_METHOD) ? 2 : 1;
-      const request = { head: headOf(environ), body };
+      const request = { environ: textOf(environ, lists), body };
       return new Conversation({ lanes, environ, startResponse, request, tries }).run();
     };
     return hasNoBody(environ) ? begin(EMPTY) : firstPiece(environ).then(begin);
@@ -44,19 +46,9 @@ async function firstPiece(environ: Environ): Promise<Uint8Array | null> {
 
 const EMPTY = new Uint8Array(0);
 
-function headOf(environ: Environ): string {
-  const names = Object.keys(environ);
-  // Five times as fast as a look-up each. A signal that is there is no text, and reading it would make it.
-  const values = Object.hasOwn(environ, 'viaduct.signal')
-    ? names.map((name) => (name === 'viaduct.signal' ? null : environ[name]))
-    : Object.values(environ);
-  const fields: string[] = [];
-  for (let at = 0; at < names.length; at += 1) {
-    const value = values[at];
-    if (typeof value === 'string') fields.push(names[at] as string, value);
-  }
+function textOf(environ: Environ, lists: NameLists): EnvironText {
   try {
-    return encodeHead(fields);
+    return lists.textOf(environ);
   } catch (error) {
     if (error instanceof TypeError) throw new GatewayError('ERR_PYTHON_ENVIRON', error.message);
     throw error;

@@ -8,14 +8,7 @@ import { isPeekable } from '../../gateway/input.ts';
 import { LateBody } from '../../gateway/late-body.ts';
 import { requestUri } from '../../gateway/path.ts';
 import type { Asker, Posted } from './dispatch.ts';
-import {
-  fitsInbox,
-  type Frame,
-  type FrameError,
-  FrameFlag,
-  INLINE_BODY,
-  type LaneRequest,
-} from './frames.ts';
+import { type Frame, type FrameError, FrameFlag, INLINE_BODY, type LaneRequest } from './frames.ts';
 import type { Lane, PythonError } from './lane.ts';
 import type { LaneServer } from './lane-server.ts';
 
@@ -166,7 +159,7 @@ export class Conversation implements Asker, AsyncIterator<Uint8Array> {
 
   claimed(lane: Lane): void {
     this.#lane = lane;
-    if (fitsInbox(this.request)) return;
+    if (this.posted?.isCalled !== true) return;
     lane.call(this.request);
     if (this.request.body === null) void this.#pump(lane);
   }

@@ -1,6 +1,6 @@
 // Which Python process gets a request: the one with most threads to spare, and where all are busy and answer fast, a few more
 // than it has threads. Keeps who waits in which inbox until a thread claims it. Knows no HTTP and no socket.
-import { FrameError, type LaneRequest, inboxFrame, leaveFrame } from './frames.ts';
+import { FrameError, type LaneRequest } from './frames.ts';
 import { Inbox } from './inbox.ts';
 import type { Lane, LaneUser } from './lane.ts';
 
@@ -19,6 +19,8 @@ export interface Asker extends LaneUser {
 export interface Posted {
   readonly ticket: number;
   readonly crew: Crew;
+  /** Its thread has to call for it. */
+  readonly isCalled: boolean;
   /** null: given up meanwhile. */
   user: Asker | null;
   /** Of the thread that has claimed it. */
@@ -104,7 +106,8 @@ export class Dispatch {
       let most: Crew | null = null;
       for (const crew of this.#crews.values())
         if (most === null || stayingOf(crew) > stayingOf(most)) most = crew;
-      if (most === null || !most.inbox.put(leaveFrame())) return;
+      if (most === null || !most.inbox.hasRoom) return;
+      most.inbox.leave();
       most.leaving += 1;
     }
   }
@@ -225,13 +228,14 @@ export class Dispatch {
   }
 
   #put(crew: Crew, user: Asker): boolean {
-    const ticket = this.#free.pop() ?? this.#posted.push(null) - 1;
-    if (!crew.inbox.put(inboxFrame(ticket, user.request))) {
-      this.#free.push(ticket);
+    const { inbox } = crew;
+    if (!inbox.hasRoom) {
       setTimeout(() => this.#serve(), PAUSE).unref();
       return false;
     }
-    const posted: Posted = { ticket, crew, user, lane: null, timer: undefined };
+    const ticket = this.#free.pop() ?? this.#posted.push(null) - 1;
+    const isCalled = !inbox.put(ticket, user.request, spareOf(crew) > 0);
+    const posted: Posted = { ticket, crew, isCalled, user, lane: null, timer: undefined };
     this.#posted[ticket] = posted;
     user.posted = posted;
     user.startedAt = performance.now();

@@ -8,7 +8,7 @@
 //      u32      u8     u8      u16   u32          NUL-joined latin-1 fields
 //
 //   type     sent by  flags               aux      head                                        bytes
-//   1 REQ    worker   BODY_FOLLOWS        ticket   name NUL value NUL name NUL value ...       the whole request body,
+//   1 REQ    worker   BODY_FOLLOWS        ticket   name NUL name NUL ... value NUL value ...   the whole request body,
 //                                                  (what differs from request to request;      up to INLINE_BODY bytes;
 //                                                  constants came with the configuration)      none with BODY_FOLLOWS
 //   2 BODY   worker   FIN, ABORTED        0        none                                        a piece of the request body
@@ -26,12 +26,14 @@
 //  10 LEAVE  worker   0                   0        none                                        none
 //  11 DROP   worker   0                   0        none                                        none
 //  12 WELCOME worker  0                   0        none                                        none
+//  13 VALUES worker   number of names     ticket   value NUL value ...                         the whole request body
 //
 // Requests do not come over a lane: they wait in the inbox of the process, a FIFO from which whichever of its threads is
 // free takes the next (inbox.ts). What is written there is always INBOX_FRAME bytes, so that each read(2) takes one request:
-// a REQ that fits, or CALL for one that does not. The thread says CLAIM with the ticket of what it has taken, right
-// before its first frame for a REQ, at once and with WAITS for CALL; the worker then sends REQ over the lane, or DROP if
-// nobody wants an answer any more. The thread that takes LEAVE closes its lane and opens a new one.
+// one that fits as REQ, or as VALUES where its names were noted beside the inbox under a number; CALL for one that does
+// not. The thread says CLAIM with the ticket of what it has taken, right before its first frame for a REQ or VALUES, at once
+// and with WAITS for CALL; the worker then sends REQ over the lane, or DROP if nobody wants an answer any more. The
+// thread that takes LEAVE closes its lane and opens a new one.
 //
 // A lane opens with HELLO; the thread takes no request before WELCOME, so none is taken that is not known to the worker.
 // The lane then carries one answer at a time:
@@ -46,9 +48,10 @@
 // - A worker that wants no more of a response notes that beside the inbox. The thread looks there before it sends a frame
 //   that is not the last one, ends the response with ERR, and keeps its lane.
 import { Buffer } from 'node:buffer';
+import type { EnvironText } from './environ-text.ts';
 
 /** Of the frames above; HELLO carries it in aux. */
-export const LANE_VERSION = 2;
+export const LANE_VERSION = 3;
 
 export const FrameType = {
   Req: 1,
@@ -63,6 +66,7 @@ export const FrameType = {
   Leave: 10,
   Drop: 11,
   Welcome: 12,
+  Values: 13,
 } as const;
 export type FrameType = (typeof FrameType)[keyof typeof FrameType];
 
@@ -88,7 +92,6 @@ export const INBOX_FRAME = 4096;
 const MAX_WHOLE = 1024 * 1024;
 
 const EMPTY = Buffer.alloc(0);
-const WIDE = /[^\0-\xff]/;
 
 /** One frame from Python, or a part of one: of HEAD and DATA the bytes are handed on as they come. */
 export interface Frame {
@@ -233,25 +236,17 @@ function writeHeader(
 
 /** What a thread is to do. */
 export interface LaneRequest {
-  /** Of REQ; from encodeHead(). */
-  readonly head: string;
+  readonly environ: EnvironText;
   /** The whole request body, at most INLINE_BODY bytes; null: BODY frames follow. */
   readonly body: Uint8Array | null;
 }
 
-/**
- * The head of REQ. `environ` is name, value, name, value ..., each latin-1 as PEP 3333 has it and without NUL.
- * @throws {TypeError} when a string has a NUL or a character above U+00FF
- */
-export function encodeHead(environ: readonly string[]): string {
-  for (const text of environ) if (text.includes('\0')) throw unfit(text, 'a NUL');
-  const head = environ.join('\0');
-  if (WIDE.test(head)) throw unfit(environ.find((text) => WIDE.test(text)) ?? '', 'a character above U+00FF');
-  return head;
-}
+/** The head of REQ. */
+const headOf = ({ names, values }: EnvironText): string => `${names.text}\0${values}`;
 
 /** REQ as it goes over a lane. */
-export function encodeRequest({ head, body }: LaneRequest): Buffer {
+export function encodeRequest({ environ, body }: LaneRequest): Buffer {
+  const head = headOf(environ);
   const bytes = body ?? EMPTY;
   const length = head.length + bytes.length;
   const out = Buffer.allocUnsafe(FRAME_HEADER + length);
@@ -262,37 +257,38 @@ export function encodeRequest({ head, body }: LaneRequest): Buffer {
   return out;
 }
 
-/** What every inboxFrame() is written into. */
-const inbox = Buffer.alloc(INBOX_FRAME);
-
-/** A request fits into one frame of an inbox. */
-export const fitsInbox = ({ head, body }: LaneRequest): boolean =>
-  body !== null && FRAME_HEADER + head.length + body.length <= INBOX_FRAME;
-
 /**
- * A request as it goes into an inbox: REQ if it fits, else CALL. Good until the next call.
+ * Writes a request as it goes into an inbox: VALUES or REQ if it fits, else CALL.
+ * @param out INBOX_FRAME bytes; those behind the frame stay as they are
  * @param ticket 0..65535
+ * @param isTold the thread knows the list of names by its number
+ * @returns false for CALL
  */
-export function inboxFrame(ticket: number, request: LaneRequest): Buffer {
-  const { head, body } = request;
-  if (body === null || !fitsInbox(request)) {
-    writeHeader(inbox, FrameType.Call, 0, ticket, 0, 0);
-    return inbox;
+export function writeRequest(
+  out: Buffer,
+  ticket: number,
+  { environ, body }: LaneRequest,
+  isTold: boolean,
+): boolean {
+  const head = isTold ? environ.values : headOf(environ);
+  if (body === null || FRAME_HEADER + head.length + body.length > INBOX_FRAME) {
+    writeHeader(out, FrameType.Call, 0, ticket, 0, 0);
+    return false;
   }
-  writeHeader(inbox, FrameType.Req, 0, ticket, head.length + body.length, head.length);
-  inbox.write(head, FRAME_HEADER, 'latin1');
-  if (body.length > 0) inbox.set(body, FRAME_HEADER + head.length);
-  return inbox;
+  const type = isTold ? FrameType.Values : FrameType.Req;
+  writeHeader(out, type, isTold ? environ.names.number : 0, ticket, head.length + body.length, head.length);
+  out.write(head, FRAME_HEADER, 'latin1');
+  if (body.length > 0) out.set(body, FRAME_HEADER + head.length);
+  return true;
 }
 
 /** Of a frame from an inbox; null: it is LEAVE. */
 export const ticketOf = (frame: Buffer): number | null =>
   frame[4] === FrameType.Leave ? null : frame.readUInt16LE(6);
 
-/** LEAVE as it goes into an inbox. Good until the next frame. */
-export function leaveFrame(): Buffer {
-  writeHeader(inbox, FrameType.Leave, 0, 0, 0, 0);
-  return inbox;
+/** Writes LEAVE as it goes into an inbox. */
+export function writeLeave(out: Buffer): void {
+  writeHeader(out, FrameType.Leave, 0, 0, 0, 0);
 }
 
 /** A frame that is nothing but its type: DROP, WELCOME. */
@@ -307,8 +303,4 @@ export function encodeBodyHeader(length: number, flags: number): Buffer {
   const out = Buffer.allocUnsafe(FRAME_HEADER);
   writeHeader(out, FrameType.Body, flags, 0, length, 0);
   return out;
-}
-
-function unfit(text: string, what: string): TypeError {
-  return new TypeError(`Cannot send environ to Python: ${JSON.stringify(text.slice(0, 60))} has ${what}`);
 }

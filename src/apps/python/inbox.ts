@@ -1,28 +1,49 @@
 // Where the requests for one Python process wait: a FIFO that its threads read, whoever is free first. So a thread that has
 // answered finds its next request there instead of waiting for this worker to run again. Knows bytes and tickets,
-// and nothing of lanes and requests.
+// and nothing of lanes.
 //
 // The process has made the FIFO, and beside it a file in which both note, by ticket, which thread has taken the request and
-// that nobody waits for it any more; the threads have that in their memory (mmap(2)). Reading what is written at
-// once, and whole, is what pipe(7) promises up to PIPE_BUF; so a request goes either to one thread or back to us.
+// that nobody waits for it any more, and this worker the lists of names; the threads have that in their memory (mmap(2)).
+//
+// A frame is a page, and so is what is read at once: a request goes either to one thread or back to us. pipe(7) promises that for
+// a frame that is written by itself; Linux gives each page of a longer write a buffer of its own, and fills whole ones or none.
 import { Buffer } from 'node:buffer';
 import { closeSync, constants, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
-import { INBOX_FRAME, leaveFrame, ticketOf } from './frames.ts';
+import type { NameList } from './environ-text.ts';
+import { INBOX_FRAME, type LaneRequest, ticketOf, writeLeave, writeRequest } from './frames.ts';
 
 /** Beside the FIFO; worker.py adds the same. */
 const NOTES = '.notes';
-/** Of a ticket: two bytes with the number of the thread and one (0: none), then two of which the first says "given up". */
+/**
+ * Of a ticket: two bytes with the number of the thread and one (0: none), then two of which the first says "given up". All
+ * numbers there are as the machine has them.
+ */
 const NOTE = 4;
 const GIVEN_UP = 2;
+/** Behind the notes of all tickets, for each list of names: two bytes with its length, then the list. */
+const LISTS = 65_536 * NOTE;
+const LIST = 4096;
 const [SET, CLEAR] = [Buffer.of(1), Buffer.of(0)];
 
+/** Frames that can wait for the FIFO to have room, or for the end of a turn of the event loop. */
+const HELD = 16;
+/** Milliseconds before a full FIFO is tried again. */
+const PAUSE = 2;
+
 const frame = Buffer.alloc(INBOX_FRAME);
-const note = Buffer.alloc(NOTE);
+const note = new Uint16Array(NOTE / 2);
 
 export class Inbox {
   readonly path: string;
   readonly #fifo: number;
   readonly #notes: number;
+  readonly #held = Buffer.alloc(HELD * INBOX_FRAME);
+  readonly #slots = Array.from({ length: HELD }, (_, at) =>
+    this.#held.subarray(at * INBOX_FRAME, (at + 1) * INBOX_FRAME),
+  );
+  #count = 0;
+  readonly #told: boolean[] = [];
+  #retries = false;
 
   /**
    * Opens it, and takes its names away: nothing is left behind by whoever ends last.
@@ -42,25 +63,38 @@ export class Inbox {
     unlinkSync(path + NOTES);
   }
 
-  /** Puts a frame of INBOX_FRAME bytes behind the others; false: it is full. */
-  put(bytes: Buffer): boolean {
-    try {
-      return writeSync(this.#fifo, bytes, 0, INBOX_FRAME) === INBOX_FRAME;
-    } catch (error) {
-      return notNow(error);
-    }
+  /** put() and leave() may come next. */
+  get hasRoom(): boolean {
+    return this.#count < HELD || this.#writeHeld();
+  }
+
+  /**
+   * Puts a request behind the others: at once where a thread waits for it, else together with what else comes in this turn
+   * of the event loop. False: its thread has to call for it.
+   */
+  put(ticket: number, request: LaneRequest, isAwaited: boolean): boolean {
+    const isWhole = writeRequest(this.#next(), ticket, request, this.#tell(request.environ.names));
+    if (isAwaited) this.#writeHeld();
+    else if (this.#count === 1) setImmediate(() => this.#writeHeld());
+    return isWhole;
+  }
+
+  /** One thread is to leave. */
+  leave(): void {
+    writeLeave(this.#next());
+    this.#writeHeld();
   }
 
   /** Takes the first request back: its ticket; null: there is none. */
   takeBack(): number | null {
     let ticket: number | null = null;
     let leaves = 0;
-    while (ticket === null && this.#next()) {
+    while (ticket === null && this.#read()) {
       ticket = ticketOf(frame);
       if (ticket === null) leaves += 1;
     }
     // Threads wait for it; where there is no room for it, none of them does.
-    for (; leaves > 0; leaves -= 1) this.put(leaveFrame());
+    for (; leaves > 0 && this.hasRoom; leaves -= 1) this.leave();
     return ticket;
   }
 
@@ -71,13 +105,16 @@ export class Inbox {
   recall(ticket: number, left: (ticket: number) => void): boolean {
     const others: Buffer[] = [];
     let isFound = false;
-    while (this.#next()) {
+    while (this.#read()) {
       if (ticketOf(frame) === ticket) isFound = true;
       else others.push(Buffer.from(frame));
     }
     for (const other of others) {
       const each = ticketOf(other);
-      if (!this.put(other) && each !== null) left(each);
+      if (this.hasRoom) {
+        this.#next().set(other);
+        this.#writeHeld();
+      } else if (each !== null) left(each);
     }
     return isFound;
   }
@@ -85,8 +122,8 @@ export class Inbox {
   /** The number of the thread that has taken what has that ticket; null: it has not said yet. */
   threadOf(ticket: number): number | null {
     const size = readSync(this.#notes, note, 0, NOTE, ticket * NOTE);
-    const thread = size === NOTE ? note.readUInt16LE(0) : 0;
-    return thread === 0 ? null : thread - 1;
+    const thread = size === NOTE ? note[0] : 0;
+    return thread === undefined || thread === 0 ? null : thread - 1;
   }
 
   /** Tells the thread that has that ticket whether somebody waits for the answer; it looks there now and then. */
@@ -95,21 +132,76 @@ export class Inbox {
   }
 
   close(): void {
+    this.#count = 0;
     closeSync(this.#fifo);
     closeSync(this.#notes);
   }
 
-  #next(): boolean {
+  /** Where the next frame is to be written. */
+  #next(): Buffer {
+    this.#count += 1;
+    return this.#slots[this.#count - 1] as Buffer;
+  }
+
+  /** True when there is room for more. */
+  #writeHeld(): boolean {
+    const size = this.#count * INBOX_FRAME;
+    if (size === 0) return true;
+    const written = this.#write(size);
+    this.#held.copyWithin(0, written, size);
+    this.#count -= written / INBOX_FRAME;
+    if (this.#count > 0) this.#retry();
+    return this.#count < HELD;
+  }
+
+  #retry(): void {
+    if (this.#retries) return;
+    this.#retries = true;
+    setTimeout(() => {
+      this.#retries = false;
+      this.#writeHeld();
+    }, PAUSE).unref();
+  }
+
+  #write(size: number): number {
     try {
-      return readSync(this.#fifo, frame, 0, INBOX_FRAME, null) === INBOX_FRAME;
+      return writeSync(this.#fifo, this.#held, 0, size);
     } catch (error) {
       return notNow(error);
     }
   }
+
+  #read(): boolean {
+    this.#writeHeld();
+    try {
+      return readSync(this.#fifo, frame, 0, INBOX_FRAME, null) === INBOX_FRAME;
+    } catch (error) {
+      return notNow(error) > 0;
+    }
+  }
+
+  /** Whether the threads know that list by its number. */
+  #tell({ number, text }: NameList): boolean {
+    if (number < 0) return false;
+    return (this.#told[number] ??= this.#noteList(number, text));
+  }
+
+  #noteList(number: number, text: string): boolean {
+    const list = Buffer.concat([
+      new Uint8Array(Uint16Array.of(text.length).buffer),
+      Buffer.from(text, 'latin1'),
+    ]);
+    try {
+      return writeSync(this.#notes, list, 0, list.length, LISTS + number * LIST) === list.length;
+    } catch {
+      // The disk is full: the names go with each request.
+      return false;
+    }
+  }
 }
 
-/** False where the FIFO is full, or empty. */
-function notNow(error: unknown): false {
-  if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return false;
+/** 0 where the FIFO is full, or empty. */
+function notNow(error: unknown): 0 {
+  if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return 0;
   throw error;
 }

@@ -236,6 +236,7 @@ export class Lane {
       case FrameType.Leave:
       case FrameType.Drop:
       case FrameType.Welcome:
+      case FrameType.Values:
         throw new FrameError(`Cannot take a frame of type ${type}`);
     }
   }

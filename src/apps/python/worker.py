@@ -49,8 +49,8 @@ import traceback
 # --------------------------------------------------------------------------------------------------------------------
 # Frames: see frames.ts.
 
-VERSION = 2
-REQ, BODY, HEAD, DATA, ERR, LOG, HELLO, CLAIM, CALL, LEAVE, DROP, WELCOME = range(1, 13)
+VERSION = 3
+REQ, BODY, HEAD, DATA, ERR, LOG, HELLO, CLAIM, CALL, LEAVE, DROP, WELCOME, VALUES = range(1, 14)
 FIN, BODY_FOLLOWS, ABORTED, CLOSING, POST, CLOSE, WAITS = 1, 2, 4, 8, 16, 32, 64
 
 # Frames after which more is to come, unless they have FIN.
@@ -72,6 +72,11 @@ WAKE = HEADER.pack(0, LEAVE, 0, 0, 0).ljust(INBOX_FRAME, b'\0')
 # any more.
 NOTE_SIZE = 4
 MAX_TICKETS = 1 << 16
+# What is noted behind them for each list of names: its length, in 16 bits, and the names.
+LISTS = MAX_TICKETS * NOTE_SIZE
+LIST_SIZE = 4096
+MAX_LISTS = 64
+NOTES_SIZE = LISTS + MAX_LISTS * LIST_SIZE
 
 # A request head and an inline body fit in, as do several BODY frames.
 BUFFER_SIZE = 160 * 1024
@@ -596,12 +601,14 @@ def plain_span(file):
 
 class Inbox:
     """The requests that one of viaduct's workers has for the threads of this process: a FIFO, and beside it a file in
-    which both note who has taken them, and which of them nobody waits for any more (see inbox.ts)."""
+    which both note who has taken them, which of them nobody waits for any more, and what they are made of (see
+    inbox.ts)."""
 
     def __init__(self, path, threads):
         self.path = path
         self.name = os.path.basename(path)
         self.lanes = 0
+        self._lists = [None] * MAX_LISTS
         os.mkfifo(path, 0o600)
         # For writing as well: it neither ends where viaduct closes it, nor waits for viaduct to open it.
         self.fifo = os.open(path, os.O_RDWR)
@@ -613,11 +620,21 @@ class Inbox:
                 pass  # this user has too many pipes; viaduct waits where it is full
         notes = os.open(path + '.notes', os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         try:
-            os.ftruncate(notes, MAX_TICKETS * NOTE_SIZE)
-            self._map = mmap.mmap(notes, MAX_TICKETS * NOTE_SIZE)
+            os.ftruncate(notes, NOTES_SIZE)
+            self._map = mmap.mmap(notes, NOTES_SIZE)
             self.notes = memoryview(self._map).cast('H')
         finally:
             os.close(notes)
+
+    def names(self, number):
+        """The list of names with that number; its first requests only follow when it is noted."""
+        found = self._lists[number]
+        if found is None:
+            start = LISTS + number * LIST_SIZE + 2
+            text = str(self._map[start:start + self.notes[start // 2 - 1]], 'latin-1')
+            # The application has most of them as constants.
+            found = self._lists[number] = [sys.intern(name) for name in text.split('\0')]
+        return found
 
     def wake(self):
         """Has each of the threads that wait here look whether it is to leave."""
@@ -650,6 +667,12 @@ class Inbox:
 def peer_of(sock):
     """The process that listens at the other end."""
     return struct.unpack('i', sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 4))[0]
+
+
+def in_pairs(fields):
+    """Of a head that has all the names before their values."""
+    middle = len(fields) // 2
+    return zip(fields[:middle], fields[middle:])
 
 
 class Lane:
@@ -761,24 +784,27 @@ class Lane:
     def _serve(self):
         """Requests until the connection ends."""
         read = os.read
-        fifo = self._inbox.fifo
+        inbox = self._inbox
+        fifo = inbox.fifo
         notes = self._notes
         mark = self.number + 1
         while not self.leaving:
             # Never more and never less than one frame: it is written as one piece.
             frame = read(fifo, INBOX_FRAME)
-            length, kind, _, ticket, head_size = HEADER.unpack_from(frame)
+            length, kind, number, ticket, head_size = HEADER.unpack_from(frame)
             if kind == LEAVE:
                 return
             self.busy = True
             self._ticket = ticket
             notes[2 * ticket] = mark
-            if kind == REQ:
+            if kind == CALL:
+                self._call(ticket)
+            else:
                 self._unclaimed = True
                 body = HEADER_SIZE + head_size
-                self._handle_request(str(frame[HEADER_SIZE:body], 'latin-1'), frame[body:HEADER_SIZE + length])
-            else:
-                self._call(ticket)
+                fields = str(frame[HEADER_SIZE:body], 'latin-1').split('\0')
+                params = zip(inbox.names(number), fields) if kind == VALUES else in_pairs(fields)
+                self._handle_request(params, frame[body:HEADER_SIZE + length])
             self.busy = False
             self._ticket = -1
             if self._broken:
@@ -800,13 +826,12 @@ class Lane:
         end = self._start + length
         head = str(self._view[self._start:body], 'latin-1')
         self._start = end
-        self._handle_request(head, None if flags & BODY_FOLLOWS else self._view[body:end])
+        self._handle_request(in_pairs(head.split('\0')), None if flags & BODY_FOLLOWS else self._view[body:end])
 
-    def _handle_request(self, head, body):
-        """One request; `body` None: BODY frames follow."""
-        fields = iter(head.split('\0'))
+    def _handle_request(self, params, body):
+        """One request: its names and values in pairs; `body` None: BODY frames follow."""
         environ = self._base.copy()
-        environ.update(zip(fields, fields))
+        environ.update(params)
         if body is None:
             self._handle_streamed(environ)
         else:

@@ -225,6 +225,20 @@ describe('worker.py, the process', () => {
       ]);
     });
 
+    it('is the same where its names are noted under a number', async () => {
+      const sent = { PATH_INFO: '/environ_repr', HTTP_X: 'Ã©\xff', HTTP_Y: '' };
+      const lines = await environ({}, sent);
+      expect(lines).to.include.members(["HTTP_X='Ã©ÿ'", "HTTP_Y=''"]);
+      for (const number of [0, 63, 0]) {
+        peer.lane.beginNoted(number, sent);
+        expect(String((await peer.lane.answer()).body).split('\n')).to.deep.equal(lines);
+      }
+      peer.lane.beginNoted(1, { PATH_INFO: '/environ_repr', HTTP_Z: '1' });
+      expect(String((await peer.lane.answer()).body))
+        .to.include("HTTP_Z='1'")
+        .and.not.include('HTTP_X');
+    });
+
     it('is fresh for every request', async () => {
       const first = await environ({});
       expect(first).to.include('wsgi.version=(1, 0)');
@@ -252,7 +266,7 @@ describe('worker.py, the process', () => {
       const hellos = peer.live.map(({ hello }) => hello);
       expect(
         hellos.map((hello) => [hello?.kind, hello?.flags, hello?.aux, hello?.bytes.length]),
-      ).to.deep.equal(Array.from({ length: 3 }, () => [Kind.HELLO, 0, 2, 0]));
+      ).to.deep.equal(Array.from({ length: 3 }, () => [Kind.HELLO, 0, 3, 0]));
       const { pid } = peer.child;
       expect(hellos.map((hello) => hello?.head)).to.have.deep.members(
         [0, 1, 2].map((thread) => [`${pid}`, '5', `${thread}`, 'feed', `lanes.sock.${pid}-1`]),

@@ -3,18 +3,18 @@ import { expect } from 'chai';
 import {
   encodeBodyHeader,
   encodeEmpty,
-  encodeHead,
   encodeRequest,
-  fitsInbox,
   FrameDecoder,
   FrameError,
   FrameFlag,
   FrameType,
-  inboxFrame,
+  INBOX_FRAME,
   LANE_VERSION,
-  leaveFrame,
   ticketOf,
+  writeLeave,
+  writeRequest,
 } from '../../../../src/apps/python/frames.ts';
+import type { EnvironText } from '../../../../src/apps/python/environ-text.ts';
 import type { Frame } from '../../../../src/apps/python/frames.ts';
 import { singleBytes, splitPoints } from '../../../helpers/replay.ts';
 
@@ -24,7 +24,7 @@ const latin1 = (text: string): Buffer => Buffer.from(text, 'latin1');
 const GOLDEN: { name: string; bytes: string; frame: Omit<Frame, 'bytes' | 'rest'> & { bytes: string } }[] = [
   {
     name: 'HELLO',
-    bytes: '\x0f\0\0\0\x07\0\x02\0\x0f\0\0\x004711\x000\x003\0feed\0x',
+    bytes: '\x0f\0\0\0\x07\0\x03\0\x0f\0\0\x004711\x000\x003\0feed\0x',
     frame: { type: FrameType.Hello, flags: 0, aux: LANE_VERSION, head: '4711\x000\x003\0feed\0x', bytes: '' },
   },
   {
@@ -170,53 +170,80 @@ describe('FrameDecoder', () => {
   }
 });
 
+/** An environ as text; `number` of its list of names. */
+const text = (number: number, params: Record<string, string>): EnvironText => {
+  const names = Object.keys(params);
+  return { names: { number, names, text: names.join('\0') }, values: Object.values(params).join('\0') };
+};
+
 describe('encodeRequest()', () => {
-  it('writes environ and body as one buffer', () => {
-    const head = encodeHead(['PATH_INFO', '/\xc3\xa9', 'QUERY_STRING', '']);
-    expect(encodeRequest({ head, body: Buffer.from('a=1') }).toString('latin1')).to.equal(
-      '\x1e\0\0\0\x01\0\0\0\x1b\0\0\0PATH_INFO\0/\xc3\xa9\0QUERY_STRING\0a=1',
+  it('writes environ and body as one buffer, the names before the values', () => {
+    const environ = text(3, { PATH_INFO: '/\xc3\xa9', QUERY_STRING: '' });
+    expect(encodeRequest({ environ, body: Buffer.from('a=1') }).toString('latin1')).to.equal(
+      '\x1e\0\0\0\x01\0\0\0\x1b\0\0\0PATH_INFO\0QUERY_STRING\0/\xc3\xa9\0a=1',
     );
   });
 
   it('announces a body that follows', () => {
-    expect(encodeRequest({ head: 'A\0b', body: null }).toString('latin1')).to.equal(
+    expect(encodeRequest({ environ: text(0, { A: 'b' }), body: null }).toString('latin1')).to.equal(
       '\x03\0\0\0\x01\x02\0\0\x03\0\0\0A\0b',
     );
   });
-
-  it('is refused what would become something else on the way', () => {
-    expect(() => encodeHead(['HTTP_X', 'a\0b'])).to.throw(TypeError, 'has a NUL');
-    expect(() => encodeHead(['A\0', ''])).to.throw(TypeError, 'has a NUL');
-    expect(() => encodeHead(['HTTP_X', '\u20ac'])).to.throw(TypeError, '"€" has a character above U+00FF');
-  });
 });
 
-describe('inboxFrame()', () => {
-  const used = (frame: Buffer, length: number): string => frame.subarray(0, length).toString('latin1');
+describe('writeRequest()', () => {
+  const out = Buffer.alloc(INBOX_FRAME);
+  /** What it returned, and so many of the bytes. */
+  const write = (
+    ticket: number,
+    environ: EnvironText,
+    body: string | null,
+    isTold: boolean,
+    length: number,
+  ): [boolean, string] => {
+    out.fill('.');
+    const isWhole = writeRequest(
+      out,
+      ticket,
+      { environ, body: body === null ? null : Buffer.from(body) },
+      isTold,
+    );
+    expect(out.toString('latin1', length, length + 1)).to.equal('.');
+    return [isWhole, out.toString('latin1', 0, length)];
+  };
 
-  it('is a request with its ticket, padded to the size of all', () => {
-    const frame = inboxFrame(258, { head: 'A\0b', body: Buffer.from('c=d') });
-    expect(frame).to.have.lengthOf(4096);
-    expect(used(frame, 18)).to.equal('\x06\0\0\0\x01\0\x02\x01\x03\0\0\0A\0bc=d');
-    expect(ticketOf(frame)).to.equal(258);
+  it('writes a request with its ticket', () => {
+    const wanted = '\x06\0\0\0\x01\0\x02\x01\x03\0\0\0A\0bc=d';
+    expect(write(258, text(9, { A: 'b' }), 'c=d', false, 18)).to.deep.equal([true, wanted]);
+    expect(ticketOf(out)).to.equal(258);
   });
 
-  it('is CALL where the request does not fit, by a byte, or its body follows', () => {
+  it('leaves the names out where they are told, and gives their number', () => {
+    const wanted = '\x06\0\0\0\x0d\x09\x02\x01\x03\0\0\0b\0ec=d';
+    expect(write(258, text(9, { A: 'b', D: 'e' }), 'c=d', true, 18)).to.deep.equal([true, wanted]);
+    expect(ticketOf(out)).to.equal(258);
+  });
+
+  it('writes CALL where the request does not fit, by a byte, or its body follows', () => {
     const call = '\0\0\0\0\x09\0\x07\0\0\0\0\0';
-    const fits = { head: 'x'.repeat(4000), body: Buffer.alloc(84) };
-    const exceeds = { head: 'x'.repeat(4000), body: Buffer.alloc(85) };
-    expect([fits, exceeds, { head: '', body: null }].map(fitsInbox)).to.deep.equal([true, false, false]);
-    expect(used(inboxFrame(7, fits), 12)).to.equal('\xf4\x0f\0\0\x01\0\x07\0\xa0\x0f\0\0');
-    expect(used(inboxFrame(7, exceeds), 12)).to.equal(call);
-    expect(used(inboxFrame(7, { head: 'A', body: null }), 12)).to.equal(call);
+    const environ = text(0, { A: 'x'.repeat(3998) });
+    const fits = { environ, body: Buffer.alloc(84) };
+    expect(writeRequest(out, 7, fits, false)).to.equal(true);
+    expect(out.toString('latin1', 0, 12)).to.equal('\xf4\x0f\0\0\x01\0\x07\0\xa0\x0f\0\0');
+    expect(write(7, environ, 'x'.repeat(85), false, 12)).to.deep.equal([false, call]);
+    expect(write(7, environ, null, true, 12)).to.deep.equal([false, call]);
+    // Two bytes less without the name.
+    expect(writeRequest(out, 7, { environ, body: Buffer.alloc(86) }, true)).to.equal(true);
+    expect(write(7, environ, 'x'.repeat(87), true, 12)).to.deep.equal([false, call]);
   });
 });
 
 describe('frames without payload', () => {
   it('are LEAVE in an inbox, which has no ticket, and DROP', () => {
-    expect(leaveFrame()).to.have.lengthOf(4096);
-    expect(leaveFrame().toString('latin1', 0, 12)).to.equal('\0\0\0\0\x0a\0\0\0\0\0\0\0');
-    expect(ticketOf(leaveFrame())).to.equal(null);
+    const out = Buffer.alloc(INBOX_FRAME);
+    writeLeave(out);
+    expect(out.toString('latin1', 0, 12)).to.equal('\0\0\0\0\x0a\0\0\0\0\0\0\0');
+    expect(ticketOf(out)).to.equal(null);
     expect(encodeEmpty(FrameType.Drop).toString('latin1')).to.equal('\0\0\0\0\x0b\0\0\0\0\0\0\0');
   });
 });

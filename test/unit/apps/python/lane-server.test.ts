@@ -77,7 +77,7 @@ class Thread {
     this.inbox = inbox;
     this.#thread = thread;
     this.socket = connect(path);
-    this.socket.write(buildFrame(Kind.HELLO, 0, `${pid}\x000\0${thread}\0feed\0${inbox.name}`, '', 2));
+    this.socket.write(buildFrame(Kind.HELLO, 0, `${pid}\x000\0${thread}\0feed\0${inbox.name}`, '', 3));
     let data = Buffer.alloc(0);
     this.socket.on('data', (chunk) => {
       const { frames, size } = readFrames(Buffer.concat([data, chunk]));
@@ -231,6 +231,23 @@ describe('apps/python/lane-server', () => {
     b.answer('three');
     a.answer('four');
     expect([await third.body, await fourth.body]).to.deep.equal(['three', 'four']);
+  });
+
+  it('sends the values alone, of the same names with the same number', async () => {
+    const thread = await connectThread();
+    const seen: unknown[] = [];
+    for (const more of [{}, { HTTP_X: 'x' }, { REQUEST_METHOD: 'PUT' }]) {
+      const one = ask(more);
+      const { kind, flags, head } = await thread.request();
+      seen.push([kind, flags, head]);
+      thread.answer('one');
+      await one.body;
+    }
+    expect(seen).to.deep.equal([
+      [Kind.VALUES, 0, ['GET', '0', 'id']],
+      [Kind.VALUES, 1, ['GET', '0', 'id', 'x']],
+      [Kind.VALUES, 0, ['PUT', '0', 'id']],
+    ]);
   });
 
   it('sends what does not fit into an inbox once a thread calls for it', async () => {

@@ -43,12 +43,15 @@ const through =
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-const hello = (token = 'feed', version = 2): Buffer =>
+const hello = (token = 'feed', version = 3): Buffer =>
   buildFrame(Kind.HELLO, 0, `4711\x001\x002\0${token}\0inbox`, '', version);
 const claim = (ticket: number, flags = 0): Buffer => buildFrame(Kind.CLAIM, flags, '', '', ticket);
 const head = (flags: number, body = ''): Buffer =>
   buildFrame(Kind.HEAD, flags, '200 OK\0X-A\x001\0X-B\x002', body);
-const STREAMED = { head: 'REQUEST_METHOD\0POST', body: null };
+const STREAMED = {
+  environ: { names: { number: 0, names: ['REQUEST_METHOD'], text: 'REQUEST_METHOD' }, values: 'POST' },
+  body: null,
+};
 
 describe('apps/python/lane', () => {
   let socket: FakeSocket;
