@@ -61,7 +61,7 @@ const lane = new Lane(
     answer = receive;
     return { socket: socket as unknown as Duplex, keep: (part) => Buffer.from(part) };
   },
-  { greets: () => true, opened: ignore, claimed: () => asker, idle: ignore, closed: never },
+  { cedes: false, greets: () => true, opened: ignore, claimed: () => asker, idle: ignore, closed: never },
 );
 answer(HELLO);
 

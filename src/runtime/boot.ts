@@ -60,6 +60,7 @@ export async function bootMounts(
   const mounts: Mount[] = [];
   const failures: BootFailure[] = [];
   const lanes = new Map<string, LaneServer>();
+  const cedes = config.mounts.every((mount) => mount.interface === 'python' && mount.middleware.length === 0);
   for (const mount of config.mounts) {
     const slots = metrics.mount(mount.name);
     const admission = hasOwnPlaces(mount, config)
@@ -74,7 +75,7 @@ export async function bootMounts(
     const load = async (): Promise<Application> => {
       if (mount.app.kind !== 'python' && mount.interface !== 'python')
         return loadApplication(mount.app, mount.interface, mount.timeouts.boot, mount.env);
-      const server = await openLanes(mount, admission, python);
+      const server = await openLanes(mount, admission, cedes, python);
       lanes.set(mount.name, server);
       slots.watchThreads(() => server.size);
       return pythonApplication(server, missing);
@@ -138,6 +139,7 @@ async function loadWrapped(
 async function openLanes(
   { name, limits, timeouts }: MountConfig,
   admission: Admission,
+  cedes: boolean,
   python: PythonLink | undefined,
 ): Promise<LaneServer> {
   const address = python?.addresses.find(({ mount }) => mount === name);
@@ -146,6 +148,7 @@ async function openLanes(
   const server = new LaneServer({
     address,
     admission,
+    cedes,
     requests: limits.requests,
     requestTimeout: timeouts.request,
     queueTimeout: timeouts.queue,

@@ -23,6 +23,7 @@ export const Flag = {
   POST: 16,
   CLOSE: 32,
   WAITS: 64,
+  CEDES: 128,
 } as const;
 
 export interface WholeFrame {

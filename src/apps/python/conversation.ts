@@ -102,10 +102,8 @@ export class Conversation implements Asker, AsyncIterator<Uint8Array> {
     return DONE;
   }
 
-  head(fields: readonly string[], { bytes, flags, rest }: Frame): void {
-    const status = fields[0] ?? '';
-    const headers: HeaderList = [];
-    for (let at = 1; at + 1 < fields.length; at += 2) headers.push([fields[at] ?? '', fields[at + 1] ?? '']);
+  head({ head, bytes, flags, rest }: Frame): void {
+    const [status, headers] = parseHead(head);
     const isWhole = (flags & FrameFlag.Fin) !== 0;
     if (isWhole && rest > 0) this.#addLength(status, headers, bytes.length + rest);
     const isLast = isWhole && rest === 0;
@@ -265,4 +263,22 @@ export class Conversation implements Asker, AsyncIterator<Uint8Array> {
     const has = headers.some(([name]) => name.toLowerCase() === 'content-length');
     if (!isBodiless && !has) headers.push(['Content-Length', String(length)]);
   }
+}
+
+/** Status line and headers of "status NUL name NUL value ..."; split() takes twice as long (a head of two headers 0.3 us). */
+function parseHead(head: string): [status: string, headers: HeaderList] {
+  const headers: HeaderList = [];
+  let at = head.indexOf('\0');
+  const status = at === -1 ? head : head.slice(0, at);
+  while (at !== -1) {
+    const middle = head.indexOf('\0', at + 1);
+    if (middle === -1) break;
+    const end = head.indexOf('\0', middle + 1);
+    headers.push([
+      head.slice(at + 1, middle),
+      end === -1 ? head.slice(middle + 1) : head.slice(middle + 1, end),
+    ]);
+    at = end;
+  }
+  return [status, headers];
 }

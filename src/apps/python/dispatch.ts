@@ -55,7 +55,7 @@ interface Crew {
  * this process and back. They are out of the hands of timeouts.queue, so it is done only where
  * they wait some milliseconds.
  */
-const AHEAD = 8;
+const AHEAD = 12;
 /** Milliseconds between two ends, below which a process gets requests ahead, and above which it gets none. */
 const FAST = 1;
 const SLOW = 2;

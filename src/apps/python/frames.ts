@@ -25,7 +25,7 @@
 //   9 CALL   worker   0                   ticket   none                                        none
 //  10 LEAVE  worker   0                   0        none                                        none
 //  11 DROP   worker   0                   0        none                                        none
-//  12 WELCOME worker  0                   0        none                                        none
+//  12 WELCOME worker  CEDES               0        none                                        none
 //  13 VALUES worker   number of names     ticket   value NUL value ...                         the whole request body
 //
 // Requests do not come over a lane: they wait in the inbox of the process, a FIFO from which whichever of its threads is
@@ -36,6 +36,7 @@
 // thread that takes LEAVE closes its lane and opens a new one.
 //
 // A lane opens with HELLO; the thread takes no request before WELCOME, so none is taken that is not known to the worker.
+// CEDES: the worker serves nothing but Python, and is to wait where Python has the processor; Node cannot say so itself.
 // The lane then carries one answer at a time:
 //
 //   idle --CLAIM--> waiting --HEAD--> answering --FIN on HEAD or DATA--> idle
@@ -78,6 +79,7 @@ export const FrameFlag = {
   Post: 16,
   Close: 32,
   Waits: 64,
+  Cedes: 128,
 } as const;
 
 export const FRAME_HEADER = 12;
@@ -291,10 +293,10 @@ export function writeLeave(out: Buffer): void {
   writeHeader(out, FrameType.Leave, 0, 0, 0, 0);
 }
 
-/** A frame that is nothing but its type: DROP, WELCOME. */
-export function encodeEmpty(type: FrameType): Buffer {
+/** A frame that is nothing but its type and flags: DROP, WELCOME. */
+export function encodeEmpty(type: FrameType, flags = 0): Buffer {
   const out = Buffer.allocUnsafe(FRAME_HEADER);
-  writeHeader(out, type, 0, 0, 0, 0);
+  writeHeader(out, type, flags, 0, 0, 0);
   return out;
 }
 

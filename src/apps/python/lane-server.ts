@@ -49,6 +49,8 @@ export interface PoolState {
 export interface LaneServerOptions {
   readonly address: LaneAddress;
   readonly admission: Admission;
+  /** This process serves nothing but Python. */
+  readonly cedes: boolean;
   /** limits.requests of the mount. */
   readonly requests: number;
   /** timeouts.request of the mount, in milliseconds; 0: no limit. */
@@ -84,6 +86,10 @@ export class LaneServer implements LaneOwner {
     this.#options = options;
     this.#dispatch = new Dispatch(options.queueTimeout, () => this.#resize());
     this.#server = createServer({ pauseOnConnect: true }, (socket) => this.#connected(socket));
+  }
+
+  get cedes(): boolean {
+    return this.#options.cedes;
   }
 
   /** Lanes that are open. */

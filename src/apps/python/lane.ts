@@ -44,8 +44,8 @@ export class PythonError extends Error {
 export interface LaneUser {
   /** A thread has taken the request, and may want the rest of it. */
   claimed(lane: Lane): void;
-  /** @param fields of HEAD: the status line, then name, value, name, value ... */
-  head(fields: readonly string[], frame: Frame): void;
+  /** @param frame HEAD: in its head the status line, then name, value, name, value ... */
+  head(frame: Frame): void;
   /** More of the response; `isLast` once it is over. */
   data(chunk: Buffer, isLast: boolean): void;
   /** The application failed, and the request is over. */
@@ -71,6 +71,8 @@ export interface LaneSocket {
 export type OpenLaneSocket = (receive: (chunk: Buffer) => void) => LaneSocket;
 
 export interface LaneOwner {
+  /** This process serves nothing but Python; see CEDES. */
+  readonly cedes: boolean;
   /** A thread has said who it is; false: it is not one of ours, or of no use. */
   greets(lane: Lane, hello: Hello): boolean;
   opened(lane: Lane): void;
@@ -209,7 +211,7 @@ export class Lane {
         break;
       case FrameType.Head:
         this.#move('head');
-        user?.head(frame.head.split('\0'), frame);
+        user?.head(frame);
         if (isOver(frame)) this.#finish(flags);
         break;
       case FrameType.Data:
@@ -251,7 +253,7 @@ export class Lane {
       this.#close();
       return;
     }
-    this.#socket.write(encodeEmpty(FrameType.Welcome));
+    this.#socket.write(encodeEmpty(FrameType.Welcome, this.#owner.cedes ? FrameFlag.Cedes : 0));
     this.#owner.opened(this);
   }
 

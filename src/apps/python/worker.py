@@ -51,7 +51,7 @@ import traceback
 
 VERSION = 3
 REQ, BODY, HEAD, DATA, ERR, LOG, HELLO, CLAIM, CALL, LEAVE, DROP, WELCOME, VALUES = range(1, 14)
-FIN, BODY_FOLLOWS, ABORTED, CLOSING, POST, CLOSE, WAITS = 1, 2, 4, 8, 16, 32, 64
+FIN, BODY_FOLLOWS, ABORTED, CLOSING, POST, CLOSE, WAITS, CEDES = 1, 2, 4, 8, 16, 32, 64, 128
 
 # Frames after which more is to come, unless they have FIN.
 UNFINISHED = (HEAD, DATA)
@@ -62,8 +62,9 @@ HEADER_SIZE = HEADER.size
 CLAIM_AND_HEADER = struct.Struct('<IBBHIIBBHI')
 # What is written to an inbox, and read from it, at once: PIPE_BUF.
 INBOX_FRAME = 4096
-# A FIFO has room for so many frames; there may be more than one a thread.
+# A FIFO has room for so many frames. viaduct puts up to MAX_AHEAD more into it than there are threads.
 INBOX_ROOM = 16
+MAX_AHEAD = 12
 # Linux has it, Python since 3.10.
 F_SETPIPE_SZ = 1031
 # LEAVE, as it stands in an inbox.
@@ -613,9 +614,9 @@ class Inbox:
         # For writing as well: it neither ends where viaduct closes it, nor waits for viaduct to open it.
         self.fifo = os.open(path, os.O_RDWR)
         self._bell = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
-        if threads > INBOX_ROOM // 2:
+        if threads + MAX_AHEAD > INBOX_ROOM:
             try:
-                fcntl.fcntl(self.fifo, F_SETPIPE_SZ, 2 * threads * INBOX_FRAME)
+                fcntl.fcntl(self.fifo, F_SETPIPE_SZ, (threads + MAX_AHEAD) * INBOX_FRAME)
             except OSError:
                 pass  # this user has too many pipes; viaduct waits where it is full
         notes = os.open(path + '.notes', os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
@@ -667,6 +668,16 @@ class Inbox:
 def peer_of(sock):
     """The process that listens at the other end."""
     return struct.unpack('i', sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 4))[0]
+
+
+def make_cede(process):
+    """Has that process wait where another one has the processor, not take it away as soon as it has something to do, which
+    here is after each answer: SCHED_BATCH of sched(7). What somebody has set on purpose stays."""
+    try:
+        if os.sched_getscheduler(process) == os.SCHED_OTHER:
+            os.sched_setscheduler(process, os.SCHED_BATCH, os.sched_param(0))
+    except (AttributeError, OSError):
+        pass  # no Linux, or not allowed: it only costs time
 
 
 def in_pairs(fields):
@@ -736,16 +747,19 @@ class Lane:
         self._broken = self.leaving = False
         self._sock = sock
         worker = self._worker
-        self._inbox = inbox = worker.enter_inbox(path, peer_of(sock))
+        peer = peer_of(sock)
+        self._inbox = inbox = worker.enter_inbox(path, peer)
         self._notes = inbox.notes
         self._poll = select.poll()
         self._poll.register(sock, select.POLLRDHUP)
         head = '%d\0%d\0%d\0%s\0%s' % (os.getpid(), worker.process, self.number, worker.token, inbox.name)
         self.send(HELLO, 0, VERSION, head.encode('latin-1'), (), 0)
         # What this thread takes before, the worker may think lost with the threads that it knows.
-        kind = self.read_header()[1]
+        _, kind, flags, _, _ = self.read_header()
         if kind != WELCOME:
             raise self.refuse('its type is %d, wanted WELCOME (%d)' % (kind, WELCOME))
+        if flags & CEDES:
+            make_cede(peer)
         self.connected = True
         worker.watch(sock)
         # The main thread may have changed its mind before it could see this connection.

@@ -1,7 +1,7 @@
 // Python processes over the life of viaduct: how they start, what a reload takes on or refuses, and that nothing is lost while
 // workers and processes come and go.
 import { expect } from 'chai';
-import { readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type CliResult, runViaduct } from '../../helpers/cli.ts';
 import { type Daemon, startDaemon } from '../../helpers/daemon.ts';
@@ -177,6 +177,26 @@ describe('Python mounts', function () {
         python.toSorted((a, b) => a - b),
       );
     });
+
+    /** sched(7): 0 is SCHED_OTHER, 3 is SCHED_BATCH; "policy" in /proc/PID/stat. */
+    const policyOf = (pid: number | undefined): number =>
+      Number(
+        readFileSync(`/proc/${pid}/stat`, 'utf8')
+          .replace(/^.*\) /, '')
+          .split(' ')[38],
+      );
+
+    for (const [what, more, policy] of [
+      ['nothing else', [], 3],
+      ['JavaScript too', [{ path: '/js', app: 'viaduct:hello' }], 0],
+    ] as const) {
+      it(`wait where Python has the processor, if they serve ${what}: ${policy === 3}`, async () => {
+        await start(answering('one'), [own(), ...more], { workers: 1 });
+        expect((await get('/')).text).to.equal('one');
+        const [[worker], [python]] = [await ready('node'), await ready('python')];
+        expect([policyOf(worker), policyOf(python)]).to.deep.equal([policy, 0]);
+      });
+    }
 
     it('find each other again where a worker was killed', async () => {
       await start(answering('one'), [own({}, { processes: 1 })], { workers: 1 });

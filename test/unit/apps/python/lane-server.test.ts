@@ -126,6 +126,7 @@ describe('apps/python/lane-server', () => {
     lanes = new LaneServer({
       address: { mount: '/py', path, token: 'feed' },
       admission,
+      cedes: false,
       requests: 3,
       requestTimeout: 50,
       queueTimeout: 100,
@@ -526,6 +527,7 @@ describe('apps/python/lane-server', () => {
     const next = new LaneServer({
       address: options,
       admission: new Admission({ requests: 1, queue: 0, queueTimeout: 1 }),
+      cedes: false,
       requests: 1,
       requestTimeout: 0,
       queueTimeout: 1,

@@ -60,6 +60,7 @@ describe('apps/python/lane', () => {
   /** By ticket; a ticket that is not here is of nobody any more. */
   let users: Record<number, LaneUser>;
   const owner: LaneOwner = {
+    cedes: true,
     greets: (_, { token, inbox }) => token === 'feed' && inbox === 'inbox',
     opened: ({ hello: who }) => events.push(`opened ${who?.pid} ${who?.process} ${who?.thread}`),
     claimed: (_, ticket) => users[ticket] ?? null,
@@ -68,7 +69,8 @@ describe('apps/python/lane', () => {
   };
   const user = (name = 'user', more: Partial<LaneUser> = {}): LaneUser => ({
     claimed: () => events.push(`${name} claimed`),
-    head: (fields, { bytes }) => events.push(`${name} head ${fields.join('|')} ${bytes.toString()}`),
+    head: (frame) =>
+      events.push(`${name} head ${frame.head.replaceAll('\0', '|')} ${frame.bytes.toString()}`),
     data: (chunk, isLast) => events.push(`${name} data ${chunk.toString()}${isLast ? ' last' : ''}`),
     failed: (error) => events.push(`${name} failed ${error.message} at ${error.stack}`),
     closeFailed: (error) => events.push(`${name} close failed ${error.message}`),
@@ -86,7 +88,7 @@ describe('apps/python/lane', () => {
     lane = new Lane(through(socket), owner);
     await socket.feed(hello());
     expect(news()).to.deep.equal(['opened 4711 1 2']);
-    expect(socket.frames.map(({ kind }) => kind)).to.deep.equal([Kind.WELCOME]);
+    expect(socket.frames.map(({ kind, flags }) => [kind, flags])).to.deep.equal([[Kind.WELCOME, Flag.CEDES]]);
     socket.written.length = 0;
   });
   afterEach(() => socket.destroy());
