@@ -234,7 +234,7 @@ export class Dispatch {
       return false;
     }
     const ticket = this.#free.pop() ?? this.#posted.push(null) - 1;
-    const isCalled = !inbox.put(ticket, user.request, spareOf(crew) > 0);
+    const isCalled = !inbox.put(ticket, user.request);
     const posted: Posted = { ticket, crew, isCalled, user, lane: null, timer: undefined };
     this.#posted[ticket] = posted;
     user.posted = posted;

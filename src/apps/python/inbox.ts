@@ -69,14 +69,12 @@ export class Inbox {
   }
 
   /**
-   * Puts a request behind the others: at once where a thread waits for it, else together with what else comes in this turn
-   * of the event loop. False: its thread has to call for it.
+   * Puts a request behind the others, at the end of this turn of the event loop: together with what else comes in it, and without
+   * a thread that wakes up and takes the processor before that. False: its thread has to call for it.
    */
-  put(ticket: number, request: LaneRequest, isAwaited: boolean): boolean {
-    const isWhole = writeRequest(this.#next(), ticket, request, this.#tell(request.environ.names));
-    if (isAwaited) this.#writeHeld();
-    else if (this.#count === 1) setImmediate(() => this.#writeHeld());
-    return isWhole;
+  put(ticket: number, request: LaneRequest): boolean {
+    if (this.#count === 0) setImmediate(() => this.#writeHeld());
+    return writeRequest(this.#next(), ticket, request, this.#tell(request.environ.names));
   }
 
   /** One thread is to leave. */

@@ -19,8 +19,9 @@ describe('apps/python/inbox', () => {
     environ: { names: { number, names: ['A'], text: 'A' }, values: value },
     body: Buffer.alloc(0),
   });
-  /** At once, without a number for its names. */
-  const put = (ticket: number): boolean => inbox.put(ticket, request(String(ticket)), true);
+  /** Without a number for its names. */
+  const put = (...tickets: number[]): boolean[] =>
+    tickets.map((ticket) => inbox.put(ticket, request(String(ticket))));
   const never = (ticket: number): void => expect.fail(`there was no room for ${ticket}`);
   /** What a thread would read; null: it would wait. */
   const take = (): { kind: number; flags: number; aux: number; head: readonly string[] } | null => {
@@ -58,32 +59,33 @@ describe('apps/python/inbox', () => {
     expect(() => new Inbox(inbox.path)).to.throw('ENOENT');
   });
 
-  it('gives a thread one request after the other, and takes back the others', () => {
-    for (const ticket of [1, 2, 3]) expect(put(ticket)).to.equal(true);
+  it('gives a thread one request after the other, and takes back the others', async () => {
+    expect(put(1, 2, 3)).to.deep.equal([true, true, true]);
+    await turn();
     expect(read()).to.equal('A 1');
     expect([inbox.takeBack(), inbox.takeBack(), inbox.takeBack()]).to.deep.equal([2, 3, null]);
   });
 
-  it('says that a request has to be called for', () => {
-    expect(inbox.put(7, { ...request(''), body: null }, true)).to.equal(false);
+  it('says that a request has to be called for', async () => {
+    expect(inbox.put(7, { ...request(''), body: null })).to.equal(false);
+    await turn();
     expect(take()).to.include({ kind: Kind.CALL, aux: 7 });
   });
 
-  it('puts what no thread waits for at the end of the turn, in its order and before what comes then', async () => {
-    inbox.put(1, request('1'), false);
-    inbox.put(2, request('2'), false);
+  it('puts them at the end of the turn, in their order, and before a LEAVE that comes then', async () => {
+    put(1, 2);
     expect(take()).to.equal(null);
     await turn();
     expect([read(), read(), take()]).to.deep.equal(['A 1', 'A 2', null]);
-    inbox.put(3, request('3'), false);
-    put(4);
-    expect([read(), read(), take()]).to.deep.equal(['A 3', 'A 4', null]);
+    put(3);
+    inbox.leave();
+    expect([read(), take()?.kind, take()]).to.deep.equal(['A 3', Kind.LEAVE, null]);
     await turn();
     expect(take()).to.equal(null);
   });
 
   it('takes back what it has not put yet', () => {
-    for (const ticket of [1, 2, 3]) inbox.put(ticket, request(String(ticket)), false);
+    put(1, 2, 3);
     expect(inbox.recall(2, never)).to.equal(true);
     expect([inbox.takeBack(), inbox.takeBack(), inbox.takeBack()]).to.deep.equal([1, 3, null]);
   });
@@ -114,8 +116,9 @@ describe('apps/python/inbox', () => {
     expect(inbox.takeBack()).to.equal(null);
   });
 
-  it('gives up one that no thread has, and leaves the others in their order', () => {
-    for (const ticket of [1, 2, 3]) put(ticket);
+  it('gives up one that no thread has, and leaves the others in their order', async () => {
+    put(1, 2, 3);
+    await turn();
     expect(read()).to.equal('A 1');
     expect(inbox.recall(1, never)).to.equal(false);
     put(4);
@@ -143,22 +146,25 @@ describe('apps/python/inbox', () => {
     expect(isGivenUp()).to.equal(false);
   });
 
-  it('notes a list of names once, before the first request that has its number', () => {
+  it('notes a list of names once, before the first request that has its number', async () => {
     const list = (number: number): [number, string] => {
       const bytes = readFileSync(`/proc/self/fd/${notes}`).subarray(65_536 * 4 + number * 4096);
       const length = endianness() === 'LE' ? bytes.readUInt16LE(0) : bytes.readUInt16BE(0);
       return [length, bytes.toString('latin1', 2, 2 + length)];
     };
     put(1);
+    await turn();
     expect(take()).to.deep.include({ kind: Kind.REQ, head: ['A', '1'] });
-    inbox.put(2, request('2', 63), true);
+    inbox.put(2, request('2', 63));
+    expect(list(63)).to.deep.equal([1, 'A']);
+    await turn();
     expect(take()).to.deep.include({ kind: Kind.VALUES, flags: 63, aux: 2, head: ['2'] });
     expect(list(63)).to.deep.equal([1, 'A']);
     const other = {
       ...request('3', 63),
       environ: { names: { number: 63, names: [], text: 'B' }, values: '3' },
     };
-    inbox.put(3, other, true);
+    inbox.put(3, other);
     expect(list(63)).to.deep.equal([1, 'A']);
   });
 });
