@@ -1,11 +1,12 @@
 // A running `viaduct serve`: signals, log files, rights, and every kind of app file and middleware.
 import { expect } from 'chai';
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { readFile, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fixtureApp } from '../helpers/bridge.ts';
 import { type Daemon, type DaemonOptions, startDaemon } from '../helpers/daemon.ts';
 import { type HttpResponse, request, startCall } from '../helpers/http-client.ts';
+import { descriptorsOf } from '../helpers/processes.ts';
 import { waitFor } from '../helpers/wait.ts';
 
 const HTTP = { address: 'unix:{{dir}}/http.sock', protocol: 'http' };
@@ -13,11 +14,7 @@ const HELLO = [{ path: '/', app: 'viaduct:hello' }];
 
 /** The TCP ports that a process listens on, from proc(5). */
 function listeningPorts(pid: number): number[] {
-  const own = new Set(
-    readdirSync(`/proc/${pid}/fd`).map(
-      (fd) => /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1],
-    ),
-  );
+  const own = new Set(descriptorsOf(pid).map((name) => /^socket:\[(\d+)\]$/.exec(name)?.[1]));
   const lines = ['tcp', 'tcp6'].flatMap((name) =>
     readFileSync(`/proc/net/${name}`, 'latin1').split('\n').slice(1),
   );
