@@ -77,7 +77,6 @@ export class LaneEnd {
     this.socket = socket;
     this.#folder = folder;
     this.#lanes = lanes;
-    this.#folder = folder;
     socket.on('data', (chunk: Buffer) => this.#push(chunk));
     socket.on('end', () => (this.ended = true));
     socket.on('close', () => (this.ended = true));

@@ -265,7 +265,7 @@ export class Conversation implements Asker, AsyncIterator<Uint8Array> {
   }
 }
 
-/** Status line and headers of "status NUL name NUL value ..."; split() takes twice as long (a head of two headers 0.3 us). */
+/** Status line and headers of "status NUL name NUL value ..."; split() takes twice as long (0.3 us, three headers). */
 function parseHead(head: string): [status: string, headers: HeaderList] {
   const headers: HeaderList = [];
   let at = head.indexOf('\0');

@@ -291,9 +291,7 @@ class Response:
         else:
             if hasattr(result, 'close'):
                 self.closing = CLOSING
-            if kind in NO_RESULTS:
-                raise TypeError(
-                    'Cannot send response: the application returned %s, wanted an iterable of bytes' % show(result))
+            check_result(result)
             if kind is FileWrapper and self._send_file(result.filelike):
                 return
         self._send_blocks(result)
@@ -426,8 +424,11 @@ class Response:
         self.head += b'\0Content-Length\0%d' % size
 
 
-# What iterates, but never into blocks, or not at all.
-NO_RESULTS = frozenset((type(None), str, bytes, bytearray, dict))
+def check_result(result):
+    """Refuses what iterates, but never into blocks."""
+    if result is None or isinstance(result, (str, bytes, bytearray, dict)):
+        raise TypeError(
+            'Cannot send response: the application returned %s, wanted an iterable of bytes' % show(result))
 
 
 def bad_block(block):
